@@ -1,0 +1,89 @@
+package seal
+
+import (
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ErrKeyFile says that a file is there but holds no usable key. The file is
+// left as it is: replacing an identity is a person's decision.
+var ErrKeyFile = errors.New("the file holds no usable signing key; put back a copy of it, or move it away to get a new identity")
+
+// LoadOrCreate reads the signing key at path, or makes one there when the file
+// does not exist. created tells which. The folder must exist.
+func LoadOrCreate(path string) (key SigningKey, created bool, err error) {
+	key, err = Load(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key, err = Create(path)
+		return key, err == nil, err
+	}
+	return key, false, err
+}
+
+// Load reads the signing key at path (PEM, PKCS #8).
+func Load(path string) (SigningKey, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return SigningKey{}, fmt.Errorf("read signing key: %w", err)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return SigningKey{}, fmt.Errorf("read signing key %s: %w", path, ErrKeyFile)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return SigningKey{}, fmt.Errorf("read signing key %s: %w", path, ErrKeyFile)
+	}
+	private, ok := parsed.(ed25519.PrivateKey)
+	if !ok {
+		return SigningKey{}, fmt.Errorf("read signing key %s: %w", path, ErrKeyFile)
+	}
+	return SigningKey{private}, nil
+}
+
+// Create makes a new signing key and writes it to path, readable by its owner
+// only. The key is returned once the file and its name are on disk, so a power
+// cut leaves either no key or a whole one; an existing file is never replaced.
+func Create(path string) (SigningKey, error) {
+	key, err := GenerateSigningKey()
+	if err != nil {
+		return SigningKey{}, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key.private)
+	if err != nil {
+		return SigningKey{}, fmt.Errorf("write signing key: %w", err)
+	}
+	if err := writeNew(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
+		return SigningKey{}, fmt.Errorf("write signing key: %w", err)
+	}
+	return key, nil
+}
+
+// writeNew makes the file under a temporary name, syncs it, gives it its name
+// with a link (which refuses to replace) and syncs the folder.
+func writeNew(path string, content []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".key-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

@@ -1,0 +1,178 @@
+// Package config reads the agent's file: which site this is, which hub it
+// belongs to and which terminals stand in the office.
+//
+// It knows no other part of the agent. Beware: an unknown key is an error, not
+// a warning, because a mistyped "every" would otherwise silently read once a day.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+)
+
+// Config is the agent's file. Durations are written like "5m" or "30s".
+type Config struct {
+	Site      string     `toml:"site"`     // the site's id, as the hub knows it
+	Data      string     `toml:"data"`     // the folder of key, buffer and socket
+	Language  string     `toml:"language"` // id (default) or en
+	Hub       Hub        `toml:"hub"`
+	Buffer    Buffer     `toml:"buffer"`
+	Terminals []Terminal `toml:"terminal"`
+}
+
+// Hub is where punches go.
+type Hub struct {
+	Broker string `toml:"broker"` // tcp://HOST:PORT of the MQTT broker
+	Key    string `toml:"key"`    // fingerprint of the hub's signing key: `sidik-hub identity`
+}
+
+// Buffer is how much is kept on disk. Zero values take the defaults.
+type Buffer struct {
+	MaxMB         int64 `toml:"max_mb"`         // size of the file at most; default 256
+	RetentionDays int   `toml:"retention_days"` // how long receipted punches stay; default 90
+	RetainPunches int   `toml:"retain_punches"` // how many receipted punches stay; default 50 000
+}
+
+// Terminal is one fingerprint machine of the office.
+type Terminal struct {
+	Serial  string   `toml:"serial"`   // the machine must tell this serial number, or nothing is read
+	Address string   `toml:"address"`  // HOST:PORT; the port is 4370 if left out
+	Network string   `toml:"network"`  // tcp (default) or udp
+	CommKey uint32   `toml:"comm_key"` // 0 for none
+	Every   Duration `toml:"every"`    // time between two scheduled reads; default 5m
+	Live    *bool    `toml:"live"`     // listen for live events; default true
+}
+
+// Duration is a time.Duration in its text form.
+type Duration time.Duration
+
+// UnmarshalText reads "5m" and the like.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
+
+// Defaults of what the file leaves out.
+const (
+	DefaultEvery  = 5 * time.Minute
+	DefaultPort   = "4370"
+	defaultMaxMB  = 256
+	defaultDays   = 90
+	defaultKept   = 50_000
+	shortestEvery = time.Second
+)
+
+// ErrConfig marks every error of the file's content: a person has to edit it.
+var ErrConfig = errors.New("configuration")
+
+// Load reads and checks the file. All that is wrong is told at once.
+func Load(path string) (Config, error) {
+	var c Config
+	meta, err := toml.DecodeFile(path, &c)
+	if err != nil {
+		if _, missing := errors.AsType[*os.PathError](err); missing {
+			return Config{}, fmt.Errorf("read configuration: %w", err)
+		}
+		return Config{}, fmt.Errorf("%w %s: %w", ErrConfig, path, err)
+	}
+	var wrong []error
+	for _, key := range meta.Undecoded() {
+		wrong = append(wrong, fmt.Errorf("unknown key %q: remove it or correct its spelling", key))
+	}
+	wrong = append(wrong, c.complete(filepath.Dir(path))...)
+	if len(wrong) > 0 {
+		return Config{}, fmt.Errorf("%w %s: %w", ErrConfig, path, errors.Join(wrong...))
+	}
+	return c, nil
+}
+
+// complete fills the defaults and returns everything that is wrong.
+func (c *Config) complete(folder string) (wrong []error) {
+	if _, err := protocol.ParseSiteID(c.Site); err != nil {
+		wrong = append(wrong, fmt.Errorf("site: %w", err))
+	}
+	if c.Data == "" {
+		wrong = append(wrong, errors.New("data: name the folder in which the agent keeps its key and punches"))
+	} else if !filepath.IsAbs(c.Data) {
+		c.Data = filepath.Join(folder, c.Data)
+	}
+	broker, err := url.Parse(c.Hub.Broker)
+	if err != nil || broker.Host == "" || broker.Scheme != "tcp" {
+		wrong = append(wrong, fmt.Errorf("hub.broker: %q is no broker address: write it like tcp://hub.example.go.id:1883", c.Hub.Broker))
+	}
+	if key, err := seal.ParseFingerprint(c.Hub.Key); err != nil {
+		wrong = append(wrong, errors.New("hub.key: write the hub's key fingerprint, as `sidik-hub identity` prints it"))
+	} else {
+		c.Hub.Key = string(key)
+	}
+	c.Buffer.MaxMB = or(c.Buffer.MaxMB, defaultMaxMB)
+	c.Buffer.RetentionDays = or(c.Buffer.RetentionDays, defaultDays)
+	c.Buffer.RetainPunches = or(c.Buffer.RetainPunches, defaultKept)
+	if c.Buffer.MaxMB < 4 || c.Buffer.RetentionDays < 1 || c.Buffer.RetainPunches < 1 {
+		wrong = append(wrong, errors.New("buffer: max_mb must be at least 4, retention_days and retain_punches at least 1"))
+	}
+	if len(c.Terminals) == 0 {
+		wrong = append(wrong, errors.New("terminal: name at least one, in a [[terminal]] part with serial and address"))
+	}
+	seen := map[string]bool{}
+	for i := range c.Terminals {
+		t := &c.Terminals[i]
+		for _, err := range t.complete() {
+			wrong = append(wrong, fmt.Errorf("terminal %d: %w", i+1, err))
+		}
+		if seen[t.Serial] {
+			wrong = append(wrong, fmt.Errorf("terminal %d: serial %s is named twice", i+1, t.Serial))
+		}
+		seen[t.Serial] = true
+	}
+	return wrong
+}
+
+func (t *Terminal) complete() (wrong []error) {
+	if _, err := protocol.ParseSerial(t.Serial); err != nil {
+		wrong = append(wrong, fmt.Errorf("serial: %w", err))
+	}
+	if t.Address == "" {
+		wrong = append(wrong, errors.New("address: write it like 192.168.1.201:4370"))
+	} else if _, _, err := net.SplitHostPort(t.Address); err != nil {
+		t.Address = net.JoinHostPort(strings.Trim(t.Address, "[]"), DefaultPort)
+	}
+	switch t.Network = or(t.Network, "tcp"); t.Network {
+	case "tcp", "udp":
+	default:
+		wrong = append(wrong, fmt.Errorf("network: %q is neither tcp nor udp", t.Network))
+	}
+	t.Every = or(t.Every, Duration(DefaultEvery))
+	if time.Duration(t.Every) < shortestEvery {
+		wrong = append(wrong, fmt.Errorf("every: %s is too short, the least is %s", time.Duration(t.Every), shortestEvery))
+	}
+	if t.Live == nil {
+		live := true
+		t.Live = &live
+	}
+	return wrong
+}
+
+// Lang is the language in which the agent speaks to people.
+func (c Config) Lang() phrase.Lang { return phrase.ParseLang(c.Language) }
+
+func or[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}

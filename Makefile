@@ -1,0 +1,85 @@
+# `make` or `make help` lists the targets. Programs are built without cgo; only the
+# race detector needs it.
+
+export CGO_ENABLED = 0
+
+# The version a program tells of itself is Go's own build information: the tag, or
+# the commit. It is there when this folder is a git clone.
+VCS      := $(shell git rev-parse HEAD >/dev/null 2>&1 && echo true || echo false)
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
+BUILD    := go build -buildvcs=$(VCS) -trimpath
+PROGRAMS := agent/cmd/sidik-agent hub/cmd/sidik-hub provision/cmd/sidik-provision
+SOURCES  := $(shell git ls-files -co --exclude-standard '*.go' 2>/dev/null)
+
+# Where goroutines meet, and so where the race detector is worth its time.
+RACE := ./protocol/... ./agent/... ./hub/... ./provision/...
+
+.PHONY: help run test race soak check walls cross fuzz bench build dist deps clean
+
+help: ## say what each target does
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## hub and a simulated office in one command, data in .run/; Ctrl-C ends it
+	@exec bin/sidik-provision simulate office --dir .run
+
+test: deps ## all tests, then those with goroutines again under the race detector
+	go test -timeout 30m ./...
+	$(MAKE) --no-print-directory race
+
+race:
+	CGO_ENABLED=1 go test -race -short -timeout 25m $(RACE)
+
+soak: deps ## the long forms of the tests: more kills, more crash images, more rounds (hours)
+	SIDIK_SOAK=1 go test -count=1 -timeout 6h ./...
+
+check: ## what needs no test run: form, vet, staticcheck, walls, tidiness, platforms, short fuzz
+	@echo "gofmt"; bad=$$(gofmt -l $(SOURCES)); if [ -n "$$bad" ]; then echo "not formatted (gofmt -w FILE): $$bad"; exit 1; fi
+	go vet ./...
+	go tool -modfile=tools.mod staticcheck ./...
+	go mod tidy -diff
+	@$(MAKE) --no-print-directory walls cross fuzz FUZZTIME=$(or $(FUZZTIME),10s)
+
+walls:
+	go test -count=1 -run '^TestWalls|^TestTree' .
+
+cross:
+	GOOS=linux GOARCH=amd64 go build ./...
+	GOOS=linux GOARCH=arm64 go build ./...
+	GOOS=linux GOARCH=arm GOARM=6 go build ./...
+
+FUZZTIME ?= 1m
+fuzz: ## look for inputs that break a parser, FUZZTIME (1m) for each fuzz test
+	@set -e; found=0; \
+	for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n1 dirname | sort -u); do \
+		for name in $$(go test -list '^Fuzz' $$dir | grep '^Fuzz'); do \
+			found=1; echo "fuzz $$dir $$name $(FUZZTIME)"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -parallel 2 $$dir; \
+		done; \
+	done; \
+	if [ $$found = 0 ]; then echo "no fuzz test found: the search in this target is broken"; exit 1; fi
+
+bench: ## measure; the goals are in ARCHITECTURE.md
+	go test -run '^$$' -bench . -benchmem -timeout 60m \
+		$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n1 dirname | sort -u)
+
+build: ## bin/sidik-agent, bin/sidik-hub, bin/sidik-provision for this machine
+	@mkdir -p bin
+	$(BUILD) -o bin/ $(addprefix ./,$(PROGRAMS))
+
+dist: ## dist/: stripped programs for linux amd64, arm64 and arm (v6), with SHA256SUMS
+	@rm -rf dist && mkdir -p dist
+	@set -e; for platform in amd64 arm64 arm; do \
+		name=sidik-$(VERSION)-linux-$$platform; mkdir dist/$$name; \
+		echo "$$name"; \
+		GOOS=linux GOARCH=$$platform GOARM=6 $(BUILD) -ldflags '-s -w' -o dist/$$name/ $(addprefix ./,$(PROGRAMS)); \
+		cp LICENSE README.md CHANGELOG.md dist/$$name/; \
+		tar -C dist --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$$(git log -1 --format=%ct 2>/dev/null || echo 0) \
+			-cf - $$name | gzip -9n >dist/$$name.tar.gz; \
+		rm -r dist/$$name; \
+	done; cd dist && sha256sum *.tar.gz >SHA256SUMS && cat SHA256SUMS
+
+deps: ## install what tests run against: strace, Mosquitto, PostgreSQL, Chromium (Debian)
+	@.ci/deps
+
+clean: ## remove what was built; .run/ (the data of make run) stays
+	rm -rf bin dist

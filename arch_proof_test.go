@@ -1,0 +1,116 @@
+package sidik
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// Each rule of the house is broken once here. A rule that lets its row pass
+// guards nothing.
+func TestTreeAndWallsCanFail(t *testing.T) {
+	const own = "github.com/bkpsdmd-babel/sidik/"
+	importing := func(paths ...string) string {
+		var b strings.Builder
+		for _, p := range paths {
+			b.WriteString("import _ \"" + p + "\"\n")
+		}
+		return b.String()
+	}
+	for _, row := range []struct {
+		name string
+		path string
+		code string // after the package clause
+		want string // a piece of the complaint
+	}{
+		{"a library in the contract", "protocol/x.go", importing("go.etcd.io/bbolt"), "without anybody else's code"},
+		{"the carrier in the contract", "protocol/x.go", importing(own + "protocol/mqtt"), "without anybody else's code"},
+		{"a library among the keys", "protocol/seal/x.go", importing("golang.org/x/crypto"), "nothing that could change under them"},
+		{"our messages in the codec", "protocol/zk/x.go", importing(own + "protocol"), "neither our messages nor a library"},
+		{"our messages in the simulated terminal", "protocol/zk/zktest/x.go", importing(own + "protocol"), "is a terminal"},
+		{"testing in the simulated terminal", "protocol/zk/zktest/x.go", importing("testing"), "is also a program"},
+		{"another client in the carrier", "protocol/mqtt/x.go", importing("github.com/nats-io/nats.go"), "one code path"},
+		{"the contract uses an agent", "protocol/mqtt/x.go", importing(own + "agent"), "knows none of its users"},
+		{"an agent uses the hub", "agent/x.go", importing(own + "hub"), "meet only in the contract"},
+		{"an agent uses the hub by a detour", "agent/x.go", importing(own + "internal/detour"), "agent imports internal/detour imports hub"},
+		{"a hub uses an agent", "hub/x.go", importing(own + "agent/config"), "meet only in the contract"},
+		{"a tool uses a program", "provision/internal/x/x.go", importing(own + "hub/cmd/sidik-hub"), "a program is not a library"},
+		{"testing in a program", "hub/cmd/sidik-hub/x.go", importing("testing"), "test machinery"},
+		{"a log in the codec", "protocol/zk/x.go", importing("log/slog"), "do not log"},
+		{"a database in the contract", "protocol/x.go", importing("database/sql"), "stores nothing"},
+		{"SQL in the agent", "agent/internal/x/x.go", importing("modernc.org/sqlite"), "30 MB"},
+		{"MQTT in the store", "hub/internal/store/x.go", importing("github.com/eclipse/paho.mqtt.golang"), "the store keeps"},
+		{"MQTT in the pages", "hub/internal/web/x.go", importing(own + "protocol/mqtt"), "do not talk to sites"},
+		{"bbolt outside of the buffer", "agent/internal/collect/x.go", importing("go.etcd.io/bbolt"), "can lose punches"},
+		{"SQL outside of the store", "hub/internal/verify/x.go", importing("database/sql"), "SQL in one place"},
+		{"paho outside of the carrier", "hub/internal/ingest/x.go", importing("github.com/eclipse/paho.mqtt.golang"), "handled once"},
+		{"the broker outside of its package", "hub/internal/ingest/x.go", importing("github.com/nats-io/nats-server/v2/server"), "not a dependency"},
+		{"metrics in the contract", "provision/x.go", importing("github.com/prometheus/client_golang/prometheus"), "only the hub is scraped"},
+		{"a command line in the contract", "protocol/mqtt/x.go", importing("github.com/spf13/cobra"), "belong to programs"},
+		{"testing in a part", "agent/internal/collect/x.go", importing("testing"), "packages named …test"},
+		{"the old log", "agent/x.go", importing("log"), "log/slog"},
+		{"unsafe", "agent/x.go", importing("unsafe"), "no memory tricks"},
+		{"the old random numbers", "agent/x.go", importing("math/rand"), "crypto/rand"},
+
+		{"a package of leftovers", "agent/internal/util/x.go", "", "one noun"},
+		{"a program outside of cmd", "agent/tool/main.go", "", "outside of cmd/"},
+		{"a long file", "hub/x.go", strings.Repeat("\n", maxFile), "one idea"},
+		{"a long main", "hub/cmd/sidik-hub/main.go", strings.Repeat("\n", maxMain), "one call, exit code"},
+		{"a path of somebody's machine", "hub/x.go", "// see /ho" + "me/me/notes\n", "outside of the project"},
+		{"something left undone", "hub/x.go", "// TO" + "DO: later\n", "not a comment"},
+		{"an init", "hub/x.go", "func init() {}\n", "nothing registers itself"},
+		{"a variable", "hub/x.go", "var open = map[string]int{}\n", "can change"},
+		{"a variable without a value", "hub/x.go", "var version string\n", "can change"},
+		{"an error that is made by a function", "hub/x.go", "var err = make()\n", "can change"},
+		{"the global logger", "hub/x.go", "func f() { slog.Info(\"x\") }\n", "by constructor"},
+		{"a clock in the contract", "protocol/x.go", "func f() { time.Now() }\n", "has no clock"},
+		{"an exit in a part", "hub/internal/web/x.go", "func f() { os.Exit(1) }\n", "through cmd/"},
+		{"a test that passes quietly", "hub/x_test.go", "func f() { t.Skip(\"no database\") }\n", "fails and says"},
+		{"an exported func without a comment", "protocol/x.go", "func Open() {}\n", "Open has no comment"},
+		{"an exported type without a comment", "protocol/zk/x.go", "type Packet struct{}\n", "Packet has no comment"},
+		{"an exported const without a comment", "protocol/x.go", "const Max = 1\n", "Max has no comment"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			broken := breaches(t, row.path, "// Package x.\npackage "+packageName(row.path)+"\n\n"+row.code)
+			if !strings.Contains(strings.Join(broken, "\n"), row.want) {
+				t.Errorf("complaints = %q, want one with %q", broken, row.want)
+			}
+		})
+	}
+	t.Run("a package without a comment", func(t *testing.T) {
+		if broken := breaches(t, "hub/x.go", "package hub\n"); !strings.Contains(strings.Join(broken, "\n"), "has no comment") {
+			t.Errorf("complaints = %q", broken)
+		}
+	})
+	t.Run("a folder more at the root", func(t *testing.T) {
+		if broken := ourHouse().checkTopLevel([]string{"agent", "scripts", ".run"}, []string{".run"}); len(broken) != 1 || !strings.Contains(broken[0], "scripts") {
+			t.Errorf("complaints = %q, want one, about scripts", broken)
+		}
+	})
+	t.Run("good code passes", func(t *testing.T) {
+		code := "// Package hub.\npackage hub\n\nimport (\n\"errors\"\n\"embed\"\n)\n" +
+			"var ErrGone = errors.New(\"gone\")\nvar pages embed.FS\nvar _ error = ErrGone\n"
+		if broken := breaches(t, "hub/x.go", code); len(broken) != 0 {
+			t.Errorf("complaints = %q, want none", broken)
+		}
+	})
+}
+
+// breaches checks a tree of one file and a package by which one gets to the hub.
+func breaches(t *testing.T, path, code string) []string {
+	t.Helper()
+	source := read(t, fstest.MapFS{
+		path:                   {Data: []byte(code)},
+		"internal/detour/d.go": {Data: []byte("// Package detour.\npackage detour\n\nimport _ \"github.com/bkpsdmd-babel/sidik/hub\"\n")},
+		"testdata/not/code.go": {Data: []byte("this is not looked at")},
+	})
+	return append(ourHouse().check(source), checkCode(source)...)
+}
+
+func packageName(path string) string {
+	parts := strings.Split(path, "/")
+	if strings.HasSuffix(path, "main.go") {
+		return "main"
+	}
+	return strings.ReplaceAll(parts[len(parts)-2], "-", "")
+}

@@ -1,0 +1,272 @@
+package sidik
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// wall says what a package may import. Patterns are folders from the root;
+// "x/..." is x and everything below, "*" one step, "std" the standard library.
+type wall struct {
+	packages []string
+	except   []string
+	only     []string // these and nothing else, looked at directly
+	never    []string // none of these, not even by way of other packages of ours
+	why      string
+}
+
+// reserve says that an import belongs to a few packages.
+type reserve struct {
+	imports  []string
+	packages []string
+	why      string
+}
+
+// house is the table of all walls. A new wall is one row here and one broken
+// example in arch_proof_test.go.
+type house struct {
+	module   string
+	walls    []wall
+	reserved []reserve
+	topLevel []string
+}
+
+func ourHouse() house {
+	return house{
+		module: "github.com/bkpsdmd-babel/sidik",
+		walls: []wall{
+			{packages: []string{"protocol"}, only: []string{"std", "protocol/seal"},
+				why: "the contract must be readable and reusable without anybody else's code"},
+			{packages: []string{"protocol/seal", "protocol/phrase"}, only: []string{"std"},
+				why: "keys and sentences depend on nothing that could change under them"},
+			{packages: []string{"protocol/zk"}, only: []string{"std"},
+				why: "a codec of somebody's machine knows neither our messages nor a library"},
+			{packages: []string{"protocol/zk/zktest"}, only: []string{"std", "protocol/zk"},
+				why: "the simulated terminal is a terminal: it knows nothing of agents, hubs and their messages"},
+			{packages: []string{"protocol/zk/zktest"}, never: []string{"testing", "testing/..."},
+				why: "the simulated terminal is also a program, sidik-provision simulate terminal"},
+			{packages: []string{"protocol/mqtt"}, only: []string{"std", "protocol/...", "github.com/eclipse/paho.mqtt.golang/..."},
+				why: "the carrier is paho and the contract, so that every broker is reached by one code path"},
+			{packages: []string{"protocol/..."}, never: []string{"agent/...", "hub/...", "provision/..."},
+				why: "the contract knows none of its users"},
+			{packages: []string{"agent/..."}, never: []string{"hub/...", "provision/..."},
+				why: "an agent and a hub of different versions meet only in the contract"},
+			{packages: []string{"hub/..."}, never: []string{"agent/...", "provision/..."},
+				why: "a hub and an agent of different versions meet only in the contract"},
+			{packages: []string{"provision/..."}, never: []string{"provision/cmd/...", "agent/cmd/...", "hub/cmd/..."}, except: []string{"provision/cmd/..."},
+				why: "a program is not a library"},
+			{packages: []string{"agent/cmd/...", "hub/cmd/...", "provision/cmd/..."}, never: []string{"testing", "testing/..."},
+				why: "a program does not carry the test machinery (flags, timeouts) into offices"},
+			{packages: []string{"protocol", "protocol/phrase", "protocol/seal", "protocol/zk"}, never: []string{"database/sql", "net/http", "os/exec"},
+				why: "the contract is values and bytes; it stores nothing and starts nothing"},
+			{packages: []string{"protocol/phrase", "protocol/zk"}, never: []string{"log/slog"},
+				why: "codecs and catalogue do not log; whoever calls them does"},
+			{packages: []string{"agent/..."}, never: []string{"database/sql", "modernc.org/...", "github.com/nats-io/...", "github.com/jackc/...", "github.com/prometheus/..."},
+				why: "the agent runs in 30 MB on a Raspberry Pi: the hub's engines have no place in it"},
+			{packages: []string{"hub/internal/store"}, never: []string{"github.com/eclipse/...", "github.com/nats-io/...", "net/http"},
+				why: "the store keeps; how a message came and who looks at it is not its business"},
+			{packages: []string{"hub/internal/web"}, never: []string{"github.com/eclipse/...", "protocol/mqtt"},
+				why: "pages show what is stored and known; they do not talk to sites"},
+		},
+		reserved: []reserve{
+			{[]string{"go.etcd.io/bbolt"}, []string{"agent/internal/buffer"},
+				"whoever can open the buffer's file can lose punches; one package knows its rules"},
+			{[]string{"database/sql", "database/sql/driver", "modernc.org/...", "github.com/jackc/...", "github.com/pressly/..."}, []string{"hub/internal/store"},
+				"SQL in one place: two dialects and the append-only rules are kept together"},
+			{[]string{"github.com/eclipse/paho.mqtt.golang/..."}, []string{"protocol/mqtt"},
+				"paho has a score of pitfalls; they are handled once"},
+			{[]string{"github.com/nats-io/..."}, []string{"hub/internal/broker", "protocol/mqtt/mqtttest"},
+				"the embedded broker is a default, not a dependency of the hub's logic"},
+			{[]string{"github.com/prometheus/..."}, []string{"hub", "hub/internal/..."},
+				"only the hub is scraped"},
+			{[]string{"github.com/spf13/cobra"}, []string{"agent/...", "hub/...", "provision/..."},
+				"command lines belong to programs"},
+			{[]string{"testing", "testing/..."}, []string{"*/*test", "*/*/*test", "*/*/*/*test"},
+				"test machinery lives in test files and in packages named …test"},
+			{[]string{"log"}, nil,
+				"logs are structured and come in by constructor (log/slog)"},
+			{[]string{"unsafe", "C", "plugin"}, nil,
+				"pure Go, cross-compiled to the Pi; no memory tricks"},
+			{[]string{"math/rand"}, nil,
+				"math/rand/v2 for jitter, crypto/rand for everything that matters"},
+		},
+		topLevel: []string{".ci", ".git", "agent", "hub", "protocol", "provision", "systemd", "testdata",
+			".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md",
+			"doc.go", "go.mod", "go.sum", "tools.mod", "tools.sum"},
+	}
+}
+
+func TestWalls(t *testing.T) {
+	source := read(t, os.DirFS("."))
+	for _, broken := range ourHouse().check(source) {
+		t.Error(broken)
+	}
+}
+
+func TestTreeIsKept(t *testing.T) {
+	source := read(t, os.DirFS("."))
+	for _, broken := range checkCode(source) {
+		t.Error(broken)
+	}
+	ignored := ignoredNames(t)
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	for _, broken := range ourHouse().checkTopLevel(names, ignored) {
+		t.Error(broken)
+	}
+}
+
+// Every wall must stand in front of something: a renamed package would leave a
+// row that guards nothing.
+func TestWallsGuardSomething(t *testing.T) {
+	source := read(t, os.DirFS("."))
+	h := ourHouse()
+	var folders []string
+	for _, f := range source {
+		folders = append(folders, f.folder())
+	}
+	exists := func(pattern string) bool {
+		return slices.ContainsFunc(folders, func(folder string) bool { return match(pattern, folder) })
+	}
+	for _, w := range h.walls {
+		for _, pattern := range w.packages {
+			if !exists(pattern) {
+				t.Errorf("the wall before %s (%s) guards no package", pattern, w.why)
+			}
+		}
+	}
+	for _, r := range h.reserved {
+		for _, pattern := range r.packages {
+			if !strings.Contains(pattern, "*") && !exists(pattern) {
+				t.Errorf("%v is reserved for %s, which does not exist", r.imports, pattern)
+			}
+		}
+	}
+}
+
+// check returns one line for each broken wall.
+func (h house) check(source []file) (broken []string) {
+	graph := h.graph(source)
+	for _, f := range source {
+		if f.test() || f.folder() == "." {
+			continue // tests may reach for whatever proves the point
+		}
+		for _, imported := range f.imports() {
+			short := h.short(imported)
+			for _, w := range h.walls {
+				if w.only != nil && w.guards(f.folder()) && !matchAny(w.only, short) {
+					broken = append(broken, fmt.Sprintf("%s imports %s: %s", f.path, short, w.why))
+				}
+			}
+			for _, r := range h.reserved {
+				if matchAny(r.imports, short) && !matchAny(r.packages, f.folder()) {
+					broken = append(broken, fmt.Sprintf("%s imports %s: %s", f.path, short, r.why))
+				}
+			}
+		}
+	}
+	for _, w := range h.walls {
+		for folder := range graph {
+			if !w.guards(folder) {
+				continue
+			}
+			if way := graph.way(folder, w.never); way != nil {
+				broken = append(broken, fmt.Sprintf("%s: %s", strings.Join(way, " imports "), w.why))
+			}
+		}
+	}
+	slices.Sort(broken)
+	return slices.Compact(broken)
+}
+
+func (w wall) guards(folder string) bool {
+	return matchAny(w.packages, folder) && !matchAny(w.except, folder)
+}
+
+// checkTopLevel finds files and folders that have no place at the root.
+func (h house) checkTopLevel(names, ignored []string) (broken []string) {
+	for _, name := range names {
+		if slices.Contains(h.topLevel, name) || matchAny(ignored, name) || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		broken = append(broken, name+" has no place at the root: a folder more is a word more that everybody has to know")
+	}
+	return broken
+}
+
+// imports maps a package's folder to what its program files import, with our own
+// packages by folder.
+type imports map[string][]string
+
+func (h house) graph(source []file) imports {
+	g := imports{}
+	for _, f := range source {
+		if f.test() {
+			continue
+		}
+		for _, imported := range f.imports() {
+			g[f.folder()] = append(g[f.folder()], h.short(imported))
+		}
+	}
+	return g
+}
+
+// way returns the shortest chain of imports from a package to one of the
+// patterns, nil when there is none.
+func (g imports) way(from string, patterns []string) []string {
+	came := map[string]string{from: ""}
+	for queue := []string{from}; len(queue) > 0; queue = queue[1:] {
+		for _, next := range g[queue[0]] {
+			if _, seen := came[next]; seen {
+				continue
+			}
+			came[next] = queue[0]
+			if !matchAny(patterns, next) {
+				queue = append(queue, next)
+				continue
+			}
+			way := []string{next}
+			for at := queue[0]; at != ""; at = came[at] {
+				way = append(way, at)
+			}
+			slices.Reverse(way)
+			return way
+		}
+	}
+	return nil
+}
+
+// short names our own packages by their folder.
+func (h house) short(imported string) string {
+	if imported == h.module {
+		return "."
+	}
+	return strings.TrimPrefix(imported, h.module+"/")
+}
+
+func matchAny(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return match(p, name) })
+}
+
+// match compares an import or a folder with a pattern of the table.
+func match(pattern, name string) bool {
+	if pattern == "std" {
+		first, _, _ := strings.Cut(name, "/")
+		return !strings.Contains(first, ".") && !slices.Contains([]string{"agent", "hub", "protocol", "provision"}, first)
+	}
+	if below, found := strings.CutSuffix(pattern, "/..."); found {
+		return name == below || strings.HasPrefix(name, below+"/")
+	}
+	ok, err := path.Match(pattern, name)
+	return ok && err == nil
+}

@@ -80,15 +80,16 @@ type Ask struct {
 // Reading is one complete read.
 type Reading struct {
 	Identity
-	At        time.Time       // the agent's clock when the read began
-	Offset    protocol.Offset // the terminal's clock minus the agent's
-	Unchanged bool            // the terminal counts as many rows as were known: nothing was read
-	Full      bool            // the log has no room left: from now on the count stands still
-	Count     int             // rows in the log; First + len(Rows) unless Unchanged
-	First     int             // index in the log of Rows[0]; 0 when the whole log was read
-	Rows      []Row           // in the terminal's order
-	Proof     Proof           // why the read is complete; empty when Unchanged
-	Layout    string          // the driver's name for the shape of the rows
+	At        time.Time          // the agent's clock when the read began
+	Clock     protocol.LocalTime // the terminal's clock at that moment; empty when it does not tell
+	Offset    protocol.Offset    // the terminal's clock minus the agent's
+	Unchanged bool               // the terminal counts as many rows as were known: nothing was read
+	Full      bool               // the log has no room left: from now on the count stands still
+	Count     int                // rows in the log; First + len(Rows) unless Unchanged
+	First     int                // index in the log of Rows[0]; 0 when the whole log was read
+	Rows      []Row              // in the terminal's order
+	Proof     Proof              // why the read is complete; empty when Unchanged
+	Layout    string             // the driver's name for the shape of the rows
 }
 
 // Identity is what a terminal says about itself, as far as it says it.

@@ -1,0 +1,189 @@
+package collect
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+
+	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+)
+
+// How much of the log's known end is remembered, and how much of it is read again
+// before new rows. The overlap is longer so that the remembered end is still found
+// when a full log has dropped some of its oldest rows and all others moved up.
+const (
+	tailMarks = 32
+	overlap   = 256
+)
+
+// Mark stands for all rows of one terminal that are equal in identifier, time and
+// status. 64 bits of SHA-256: nobody makes two rows collide by choosing a PIN.
+type Mark uint64
+
+// MarkOf computes a row's mark. Of a row that has only a slot the slot counts, not
+// the PIN: the same row must have the same mark after the slot went to somebody else.
+func MarkOf(r terminal.Row) Mark {
+	b := make([]byte, 0, 96)
+	b = append(b, r.Identifier()...)
+	b = append(b, 0) // no identifier has a NUL
+	b = append(b, r.Time...)
+	b = append(b, 0, r.Status)
+	sum := sha256.Sum256(b)
+	return Mark(binary.BigEndian.Uint64(sum[:]))
+}
+
+// Cursor is where the last read of a terminal ended. The zero value is that of a
+// terminal never read.
+type Cursor struct {
+	Count     int                // rows in the log
+	Tail      []Mark             // of its last rows, at most 32
+	Newest    protocol.LocalTime // greatest time of any row read so far, impossible ones aside
+	Watermark protocol.LocalTime // the same, but not later than the terminal's clock was
+	Layout    string             // the driver's word for the shape of the rows
+	Doubt     bool               // only a whole read can tell what is new
+	Whole     int64              // when the whole log was last read, Unix seconds by the agent's clock
+}
+
+// Ask is the read that continues after the cursor. A scheduled read wants only what
+// has changed; a hint says that something has.
+func (c Cursor) Ask(mode terminal.Mode) terminal.Ask {
+	if c.Doubt || c.Layout == "" {
+		mode = terminal.Whole
+	}
+	return terminal.Ask{Mode: mode, Known: c.Count, Overlap: overlap, Layout: c.Layout}
+}
+
+// Fresh is a row that was never read before.
+type Fresh struct {
+	Row  int    // index in Reading.Rows
+	Nth  uint32 // running number among equal rows
+	Mark Mark
+}
+
+// Found is what a reading adds.
+type Found struct {
+	Fresh   []Fresh
+	Next    Cursor // once all of Fresh is kept
+	Cleared bool   // the log no longer continues where it ended before and has fewer rows
+}
+
+// Diff tells which rows of a reading are new. known gives how many rows with a mark
+// have ever been kept for this terminal.
+//
+// The rule is the contract's: within one complete read the rows equal in PIN, time
+// and status are numbered, and a number is new if fewer are known. It does not
+// depend on the order of the log or on what was dropped from it, so it holds for
+// cleared, wrapped and sorted logs and when a crash kept half of the rows.
+//
+// A reading of the log's end sees only some of the equal rows. It decides if the
+// known end is found in it, and every mark beyond that end is known exactly as often
+// as it occurs before it. Otherwise ok is false: the whole log must be read.
+func Diff(c Cursor, r terminal.Reading, known func(Mark) uint32) (found Found, ok bool) {
+	if r.Unchanged {
+		next := c
+		return Found{Next: next}, true
+	}
+	marks := make([]Mark, len(r.Rows))
+	for i, row := range r.Rows {
+		marks[i] = MarkOf(row)
+	}
+	whole := r.First == 0
+	end, continues := continuation(c, r, marks)
+	switch {
+	case whole:
+		found.Fresh = wholeFresh(marks, known)
+		found.Cleared = !continues && r.Count < c.Count
+	case c.Doubt || !continues || r.Layout != c.Layout:
+		return Found{}, false
+	default:
+		if found.Fresh, ok = tailFresh(c.Newest, r.Rows, marks, end, known); !ok {
+			return Found{}, false
+		}
+	}
+	found.Next = c.after(r, marks, whole)
+	return found, true
+}
+
+// wholeFresh numbers equal rows and takes those whose number is not known.
+func wholeFresh(marks []Mark, known func(Mark) uint32) (fresh []Fresh) {
+	seen := make(map[Mark]uint32, len(marks))
+	for i, m := range marks {
+		n := seen[m]
+		seen[m]++
+		if n >= known(m) {
+			fresh = append(fresh, Fresh{i, n, m})
+		}
+	}
+	return fresh
+}
+
+// tailFresh takes all rows from index end on, if their numbers are certain.
+func tailFresh(newest protocol.LocalTime, rows []terminal.Row, marks []Mark, end int, known func(Mark) uint32) (fresh []Fresh, ok bool) {
+	seen := make(map[Mark]uint32, len(marks))
+	for _, m := range marks[:end] {
+		seen[m]++
+	}
+	before := make(map[Mark]uint32, len(marks)-end)
+	for _, m := range marks[end:] {
+		before[m] = seen[m]
+	}
+	for i := end; i < len(marks); i++ {
+		m := marks[i]
+		// No row later than the newest one is known, and most new rows are later:
+		// then nothing needs to be looked up.
+		count := uint32(0)
+		if _, exists := rows[i].Time.Wall(); !exists || rows[i].Time <= newest {
+			count = known(m)
+		}
+		if before[m] != count {
+			return nil, false
+		}
+		fresh = append(fresh, Fresh{i, seen[m], m})
+		seen[m]++
+	}
+	return fresh, true
+}
+
+// continuation finds where the known rows end in a reading: the index after the
+// cursor's tail. Where the tail stood is tried first; if it is not there, rows before
+// it were dropped, and it must occur exactly once.
+func continuation(c Cursor, r terminal.Reading, marks []Mark) (end int, ok bool) {
+	n := len(c.Tail)
+	if n == 0 {
+		return 0, c.Count == 0
+	}
+	if end = c.Count - r.First; !r.Full && end >= n && end <= len(marks) && slices.Equal(marks[end-n:end], c.Tail) {
+		return end, true
+	}
+	found := 0
+	for i := n; i <= len(marks); i++ {
+		if marks[i-1] == c.Tail[n-1] && slices.Equal(marks[i-n:i], c.Tail) {
+			end = i
+			found++
+		}
+	}
+	return end, found == 1
+}
+
+// after is the cursor once everything new of a reading is kept.
+func (c Cursor) after(r terminal.Reading, marks []Mark, whole bool) Cursor {
+	next := c
+	next.Count = r.Count
+	next.Tail = slices.Clone(marks[max(0, len(marks)-tailMarks):])
+	next.Layout = r.Layout
+	next.Doubt = false
+	if whole {
+		next.Whole = r.At.Unix()
+	}
+	for _, row := range r.Rows {
+		if _, exists := row.Time.Wall(); !exists {
+			continue
+		}
+		next.Newest = max(next.Newest, row.Time)
+		if r.Clock == "" || row.Time <= r.Clock {
+			next.Watermark = max(next.Watermark, row.Time)
+		}
+	}
+	return next
+}

@@ -1,0 +1,31 @@
+// Package provision is what operators do before and beside the running system, as one
+// command line. It puts its commands together; each is a package below internal.
+//
+// It must not know how an agent or a hub works inside: it meets them only through protocol.
+// Beware: what it prints on standard output is read by programs; sentences for people go to
+// standard error.
+package provision
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bkpsdmd-babel/sidik/provision/internal/simulate"
+)
+
+// Command is the whole command line; run it with ExecuteContext.
+func Command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "sidik-provision",
+		Short:         "Alat operator Sidik / tools of Sidik's operators",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
+	})
+	root.AddCommand(simulate.Command())
+	return root
+}

@@ -15,7 +15,10 @@ import (
 // Frames arrive coalesced and cut; after a wrong prefix there is no way back into step.
 const PrefixSize = 8
 
-const framePrefix uint32 = 0x7D825050
+const (
+	framePrefix uint32 = 0x7D825050
+	panelMark   byte   = 0xAA // the first byte of an access panel
+)
 
 // MaxFrame is the longest packet the client accepts in one frame: a terminal that
 // announces 65536 bytes a packet, or a small data set in one piece, stays far below.
@@ -66,7 +69,7 @@ func ReadFrame(r io.Reader, limit int, buf []byte) (Packet, []byte, error) {
 // is allocated for the packet.
 func packetLength(prefix []byte, limit int) (int, error) {
 	if binary.LittleEndian.Uint32(prefix) != framePrefix {
-		if prefix[0] == 0xAA {
+		if prefix[0] == panelMark {
 			return 0, ErrAccessPanel
 		}
 		return 0, ErrMagic

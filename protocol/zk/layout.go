@@ -21,14 +21,20 @@ const (
 // not decide, the rows that look most like punches do. When nothing looks like
 // punches it is ErrLayout, or ErrCompressed where the log seems to be of that form.
 func GuessRowLayout(data []byte, count int, now time.Time) (RowLayout, error) {
+	return guessRowLayout(data, len(data), count, now)
+}
+
+// guessRowLayout is GuessRowLayout for who has only the first rows of a log of length
+// bytes.
+func guessRowLayout(data []byte, length, count int, now time.Time) (RowLayout, error) {
 	stride := 0
 	if count > 0 {
-		stride = (len(data) + count/2) / count
+		stride = (length + count/2) / count
 	}
 	best, bestScore := RowLayout(0), 0.0
 	for _, l := range [...]RowLayout{Row49, Row40, Row16, Row8B, Row8A} {
 		size := l.Size()
-		if len(data) == 0 || len(data)%size != 0 {
+		if length%size != 0 || len(data) < size {
 			continue
 		}
 		score := l.score(data, now)
@@ -45,7 +51,7 @@ func GuessRowLayout(data []byte, count int, now time.Time) (RowLayout, error) {
 	if looksCompressed(data, now) {
 		return 0, ErrCompressed
 	}
-	return 0, fmt.Errorf("%d bytes of attendance, %d rows counted: %w", len(data), count, ErrLayout)
+	return 0, fmt.Errorf("%d bytes of attendance, %d rows counted: %w", length, count, ErrLayout)
 }
 
 // score is the share of sampled rows that look like punches.

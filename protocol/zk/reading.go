@@ -1,0 +1,182 @@
+package zk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrUnproven says that a log was read but that nothing shows it to be all of it.
+var ErrUnproven = errors.New("log read without proof that it is whole")
+
+// Proof is what shows that a reading is the whole log.
+type Proof string
+
+const (
+	// ProofNone: nothing does.
+	ProofNone Proof = ""
+	// ProofCount: its rows lie between what the terminal counted before and after.
+	ProofCount Proof = "count"
+	// ProofRepeat: it was read twice, and the second begins with the first.
+	ProofRepeat Proof = "repeat"
+)
+
+// Prove compares the rows of a reading with what the terminal counted before and after.
+func Prove(before, after Sizes, rows int) Proof {
+	if before.Known && after.Known && before.Records <= rows && rows <= after.Records {
+		return ProofCount
+	}
+	return ProofNone
+}
+
+// ReadOptions say how to read a whole log.
+type ReadOptions struct {
+	// Force reads the log even of a terminal that counts no record; some hang then.
+	Force bool
+	// Progress is told how many bytes came, of how many.
+	Progress func(done, total int)
+}
+
+// Reading is a whole log and what shows that it is.
+type Reading struct {
+	Rows          []Attendance
+	Layout        RowLayout // 0 when there were no rows
+	Proof         Proof
+	Before, After Sizes // the terminal's counts
+	Legacy        bool  // see Log
+	Skipped       bool  // not asked for, since the terminal counts no record
+}
+
+// Attendance reads the whole log. Where the terminal's counts do not prove that it is
+// whole it is read a second time and compared; when that proves nothing either, the
+// error is ErrUnproven and the Reading holds what was read, for looking at only.
+func (c *Conn) Attendance(ctx context.Context, options ReadOptions) (Reading, error) {
+	var r Reading
+	err := c.do(ctx, func(ctx context.Context) (err error) {
+		r, err = c.attendance(ctx, options)
+		return err
+	})
+	return r, wrap(err, "read attendance")
+}
+
+func (c *Conn) attendance(ctx context.Context, options ReadOptions) (Reading, error) {
+	before, err := c.count(ctx)
+	if err != nil {
+		return Reading{}, err
+	}
+	if before.Known && before.Records == 0 && !options.Force {
+		return Reading{Proof: ProofCount, Before: before, After: before, Skipped: true}, nil
+	}
+	r, data, err := c.readLog(ctx, before, options.Progress)
+	if err != nil {
+		return Reading{}, err
+	}
+	if r.After, err = c.count(ctx); err != nil {
+		return Reading{}, err
+	}
+	if r.Proof = Prove(r.Before, r.After, len(r.Rows)); r.Proof == ProofCount {
+		return r, nil
+	}
+	_, again, err := c.readLog(ctx, r.After, options.Progress)
+	if err != nil {
+		return Reading{}, err
+	}
+	// An empty log of a terminal that counts records proves nothing, however often.
+	if len(data) == 0 && before.Known || len(again) < len(data) || string(again[:len(data)]) != string(data) {
+		return r, fmt.Errorf("%d rows, %d to %d counted, other rows when read again: %w", len(r.Rows), r.Before.Records, r.After.Records, ErrUnproven)
+	}
+	r.Proof = ProofRepeat
+	return r, nil
+}
+
+// count asks for the sizes; a terminal that refuses has none.
+func (c *Conn) count(ctx context.Context) (Sizes, error) {
+	sizes, err := c.sizes(ctx)
+	if refusal := (*Refusal)(nil); errors.As(err, &refusal) {
+		return Sizes{}, nil
+	}
+	return sizes, err
+}
+
+// records gives the count of one list, negative when unknown.
+func records(sizes Sizes, n int) int {
+	if !sizes.Known {
+		return -1
+	}
+	return n
+}
+
+// readLog reads the log once.
+func (c *Conn) readLog(ctx context.Context, before Sizes, progress func(done, total int)) (Reading, []byte, error) {
+	l, err := c.openLog(ctx, records(before, before.Records))
+	if err != nil {
+		return Reading{}, nil, err
+	}
+	defer c.free(ctx)
+	data := make([]byte, 0, min(l.size, firstAllocation))
+	data = append(data, l.head[totalSize:min(len(l.head), totalSize+l.size)]...)
+	var tell func(done int)
+	if progress != nil {
+		have := len(data)
+		tell = func(done int) { progress(have+done, l.size) }
+		tell(0)
+	}
+	if data, err = l.d.read(ctx, data, totalSize+len(data), l.size-len(data), tell); err != nil {
+		return Reading{}, nil, err
+	}
+	r := Reading{Layout: l.Layout, Before: before, Legacy: l.Legacy}
+	if len(data) == 0 {
+		return r, data, nil
+	}
+	// Of what came in pieces the first rows alone have shown the layout.
+	if r.Layout, err = GuessRowLayout(data, records(before, before.Records), time.Now()); err != nil {
+		return Reading{}, nil, err
+	}
+	r.Rows, err = ParseAttendance(nil, data, r.Layout)
+	return r, data, err
+}
+
+// Users reads the user list and the layout of its rows, which is 0 when it is empty.
+func (c *Conn) Users(ctx context.Context) ([]User, UserLayout, error) {
+	var users []User
+	var layout UserLayout
+	err := c.do(ctx, func(ctx context.Context) error {
+		sizes, err := c.count(ctx)
+		if err != nil || sizes.Known && sizes.Users == 0 {
+			return err
+		}
+		rows, legacy, err := c.dataset(ctx, DatasetUsers)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		if layout, err = GuessUserLayout(rows, records(sizes, sizes.Users)); err != nil {
+			return err
+		}
+		if legacy && sample(rows, int(layout), layout.plausible) < 1 {
+			return fmt.Errorf("rows are no users: %w", ErrGarbled)
+		}
+		users, err = ParseUsers(rows, layout)
+		return err
+	})
+	return users, layout, wrap(err, "read users")
+}
+
+// Templates reads all fingerprint templates. They are the most personal thing a
+// terminal has; keep no copy.
+func (c *Conn) Templates(ctx context.Context) ([]Template, error) {
+	var templates []Template
+	err := c.do(ctx, func(ctx context.Context) error {
+		sizes, err := c.count(ctx)
+		if err != nil || sizes.Known && sizes.Templates == 0 {
+			return err
+		}
+		rows, _, err := c.dataset(ctx, DatasetTemplates)
+		if err != nil {
+			return err
+		}
+		templates, err = ParseTemplates(rows)
+		return err
+	})
+	return templates, wrap(err, "read templates")
+}

@@ -1,0 +1,197 @@
+package protocol_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/binary"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+)
+
+const site protocol.SiteID = "samsat-belitung"
+
+// fixedKey returns the signing key whose seed is the hash of a name. Nobody else
+// has a use for it: the seed is written here.
+func fixedKey(t testing.TB, name string) seal.SigningKey {
+	t.Helper()
+	seed := sha256.Sum256([]byte("sidik test key of " + name))
+	der, err := x509.MarshalPKCS8PrivateKey(ed25519.NewKeyFromSeed(seed[:]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	key, err := seal.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func agentKey(t testing.TB) seal.SigningKey { return fixedKey(t, "agent") }
+func hubKey(t testing.TB) seal.SigningKey   { return fixedKey(t, "hub") }
+
+// fixedHash is a hash that a reader of a golden file can tell from another.
+func fixedHash(name string) protocol.Hash {
+	return protocol.Hash(sha256.Sum256([]byte("sidik test hash of " + name)))
+}
+
+func instant(text string) *time.Time {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		panic(err)
+	}
+	return &at
+}
+
+// records are three punches of one read: an ordinary one, its equal twin, and a
+// row with neither a known user nor a possible time.
+func records() []protocol.Record {
+	first := protocol.Record{
+		Serial: "X100C0001", PIN: "100001", Time: "2026-01-02T07:31:05", Status: 0, Verify: 1, WorkCode: 0,
+		Source: protocol.SourceZK, Raw: []byte{1, 0, '1', '0', '0', '0', '0', '1', 0, 0xff}, Read: "0011223344556677", Offset: -42, Nth: 0,
+	}
+	twin := first
+	twin.Nth = 1
+	odd := first
+	odd.PIN, odd.Time, odd.Status, odd.Verify, odd.WorkCode = protocol.SlotPIN(7), protocol.RawTime(protocol.SourceZK, "4294967295"), 255, 15, 1<<32-1
+	odd.Offset, odd.Nth = protocol.OffsetUnknown, 1<<32-1
+	return []protocol.Record{first, twin, odd}
+}
+
+// segment chains records from the first sequence of an epoch.
+func segment(epoch protocol.Hash, first uint64, prev protocol.Hash, records []protocol.Record) protocol.Segment {
+	s := protocol.Segment{Epoch: epoch, First: first, Last: first + uint64(len(records)) - 1, Prev: prev, Head: prev, Records: records}
+	for _, r := range records {
+		s.Head = s.Head.Next(r.AppendCanonical(nil))
+	}
+	return s
+}
+
+func firstSegment() protocol.Segment {
+	epoch := fixedHash("epoch")
+	return segment(epoch, 1, epoch, records())
+}
+
+// message is one message before it is written.
+type message struct {
+	envelope protocol.Envelope
+	body     any
+	key      seal.SigningKey
+}
+
+// messages holds one message of every kind, and more of a kind where its body
+// has more than one shape. All of their bytes are in testdata/messages.
+func messages(t testing.TB) map[string]message {
+	agent, hub := agentKey(t), hubKey(t)
+	s := firstSegment()
+	receipt := protocol.Receipt{
+		Generation: protocol.Generation{ID: fixedHash("generation"), Number: 3},
+		Epochs: []protocol.EpochStore{
+			{Epoch: s.Epoch, Through: s.Last, Hash: s.Head},
+			{Epoch: fixedHash("older epoch"), Through: 12, Hash: fixedHash("twelve"), Fork: 9},
+		},
+	}
+	up := protocol.Envelope{Site: site, To: hub.Public().KeyID(), At: instant("2026-01-02T00:31:06Z")}
+	down := protocol.Envelope{Site: site, To: agent.Public().KeyID(), At: instant("2026-01-02T00:31:07Z")}
+	all := protocol.Envelope{Site: protocol.HubSite, At: instant("2026-01-02T00:30:00Z")}
+	of := func(e protocol.Envelope, kind protocol.Kind, seq protocol.Seq) protocol.Envelope {
+		e.Kind, e.Seq = kind, seq
+		return e
+	}
+	receiptMessage := write(t, of(down, protocol.KindReceipt, protocol.Seq{Life: 3, Counter: 18}), receipt, hub)
+	state := protocol.State{
+		Status: protocol.StatusReady, Boot: "8899aabbccddeeff", Key: agent.Public(), Version: "v0.1.0", Clock: protocol.ClockSynchronised,
+		Epoch: s.Epoch, Last: s.Last,
+		Backlog:  protocol.Backlog{Punches: 2, Oldest: instant("2026-01-02T00:31:05Z")},
+		Capacity: protocol.Capacity{UsedBytes: 1 << 20, MaxBytes: 1 << 30, DaysLeft: 4000},
+		Receipt:  receiptMessage,
+		Conditions: []protocol.Condition{{
+			Code: "terminal-unreachable", Severity: protocol.SeverityWarning, Subject: "192.0.2.7:4370",
+			Since: instant("2026-01-02T00:00:00Z"), Args: map[string]string{"cause": "connection refused"},
+		}},
+		Terminals: []protocol.Terminal{{
+			Serial: "X100C0001", Address: "192.0.2.7:4370", Model: "X100-C", Firmware: "Ver 6.60", Algorithm: "10",
+			Users: protocol.Fill{Used: 57, Capacity: 3000}, Fingers: protocol.Fill{Used: 112, Capacity: 3000}, Logs: protocol.Fill{Used: 81234, Capacity: 100000},
+			Offset: -42, Watermark: "2026-01-02T07:31:05", LastRead: instant("2026-01-02T00:31:05Z"), Proof: "count",
+		}},
+	}
+	lost := protocol.State{Status: protocol.StatusLost, Boot: state.Boot, Key: agent.Public(), Version: state.Version, Clock: protocol.ClockHeld, Epoch: s.Epoch, Receipt: json.RawMessage("null")}
+	will := of(up, protocol.KindState, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, protocol.WillMessage)})
+	will.At = nil
+	return map[string]message{
+		"state":      {of(up, protocol.KindState, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 1)}), state, agent},
+		"state-will": {will, lost, agent},
+		"punches":    {of(up, protocol.KindPunches, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 2)}), s, agent},
+		"receipt":    {of(down, protocol.KindReceipt, protocol.Seq{Life: 3, Counter: 18}), receipt, hub},
+		"hub":        {of(all, protocol.KindHub, protocol.Seq{Life: 3, Counter: 1}), protocol.Hub{Status: protocol.HubBorn, Generation: receipt.Generation, Version: "v0.1.0"}, hub},
+		"keys":       {of(all, protocol.KindKeys, protocol.Seq{Life: 3, Counter: 2}), protocol.KeyList{Signing: []seal.PublicKey{hub.Public()}}, hub},
+	}
+}
+
+// write is a second writer of messages, made from the contract's description
+// and sharing no code with Seal, with an id that does not change.
+func write(t testing.TB, e protocol.Envelope, body any, key seal.SigningKey) []byte {
+	t.Helper()
+	sum := sha256.Sum256([]byte(e.Kind))
+	return writeAs(t, e, plainJSON(t, body), fmt.Sprintf("%x", sum[:8]), key)
+}
+
+func writeAs(t testing.TB, e protocol.Envelope, body []byte, id string, key seal.SigningKey) []byte {
+	t.Helper()
+	at, atJSON := "", "null"
+	if e.At != nil {
+		at = e.At.UTC().Format("2006-01-02T15:04:05Z")
+		atJSON = `"` + at + `"`
+	}
+	from := string(key.Public().KeyID())
+	signed := []byte("sidik/v1/envelope")
+	for _, field := range []string{
+		"1", string(e.Kind), string(e.Site), e.Subject, from, string(e.To),
+		fmt.Sprintf("%d.%d", e.Seq.Life, e.Seq.Counter), id, at, string(body),
+	} {
+		signed = binary.BigEndian.AppendUint32(signed, uint32(len(field)))
+		signed = append(signed, field...)
+	}
+	quote := func(s string) string { return string(plainJSON(t, s)) }
+	return fmt.Appendf(nil, `{"v":1,"kind":%s,"site":%s,"subject":%s,"from":%s,"to":%s,"seq":[%d,%d],"id":%s,"at":%s,"body":%s,"sig":%s}`,
+		quote(string(e.Kind)), quote(string(e.Site)), quote(e.Subject), quote(from), quote(string(e.To)),
+		e.Seq.Life, e.Seq.Counter, quote(id), atJSON, body, plainJSON(t, key.Sign(signed)))
+}
+
+func plainJSON(t testing.TB, v any) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	return bytes.TrimSpace(b.Bytes())
+}
+
+// known finds the two fixed keys.
+func known(t testing.TB) protocol.Keys {
+	agent, hub := agentKey(t).Public(), hubKey(t).Public()
+	return func(s protocol.SiteID, id seal.KeyID) (seal.PublicKey, bool) {
+		switch {
+		case id == hub.KeyID():
+			return hub, true
+		case id == agent.KeyID() && s == site:
+			return agent, true
+		}
+		return seal.PublicKey{}, false
+	}
+}

@@ -1,0 +1,132 @@
+package protocol_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+)
+
+// bodies makes values of a message by reflection, so that a field added later is
+// filled too. What has a text form of its own gets a value that has one.
+func bodies[T any](t testing.TB) *rapid.Generator[T] {
+	keys := []seal.PublicKey{agentKey(t).Public(), hubKey(t).Public()}
+	custom := func(draw func(t *rapid.T) any) *rapid.Generator[any] { return rapid.Custom(draw) }
+	return rapid.MakeCustom[T](rapid.MakeConfig{Types: map[reflect.Type]*rapid.Generator[any]{
+		reflect.TypeFor[seal.PublicKey](): custom(func(t *rapid.T) any { return rapid.SampledFrom(keys).Draw(t, "key") }),
+		reflect.TypeFor[time.Time](): custom(func(t *rapid.T) any {
+			return time.Unix(rapid.Int64Range(0, 1<<34).Draw(t, "seconds"), 0).UTC()
+		}),
+		reflect.TypeFor[json.RawMessage](): custom(func(t *rapid.T) any {
+			return rapid.SampledFrom([]json.RawMessage{json.RawMessage("null"), json.RawMessage(`{"v":1}`)}).Draw(t, "raw")
+		}),
+		reflect.TypeFor[map[string]string](): custom(func(t *rapid.T) any {
+			return rapid.MapOfN(text(0, 5), text(0, 5), 1, 3).Draw(t, "args") // an empty one is left out
+		}),
+		reflect.TypeFor[[]byte](): custom(func(t *rapid.T) any { return rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "bytes") }),
+	}})
+}
+
+func roundTrip[T any](t *testing.T) {
+	t.Helper()
+	t.Run(reflect.TypeFor[T]().Name(), func(t *testing.T) {
+		generator := bodies[T](t)
+		rapid.Check(t, func(t *rapid.T) {
+			want := generator.Draw(t, "body")
+			text, err := json.Marshal(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got T
+			if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, want) {
+				t.Fatalf("through JSON = %+v, %v\nwant %+v\n%s", got, err, want, text)
+			}
+		})
+	})
+}
+
+func TestMessagesKeepEveryField(t *testing.T) {
+	roundTrip[protocol.State](t)
+	roundTrip[protocol.Segment](t)
+	roundTrip[protocol.Receipt](t)
+	roundTrip[protocol.Hub](t)
+	roundTrip[protocol.KeyList](t)
+	roundTrip[protocol.Seq](t)
+}
+
+func TestStateCheck(t *testing.T) {
+	good := messages(t)["state"].body.(protocol.State)
+	for _, row := range []struct {
+		name   string
+		change func(s *protocol.State)
+		want   string
+	}{
+		{"as written", func(s *protocol.State) {}, ""},
+		{"init", func(s *protocol.State) { s.Status = protocol.StatusInit }, ""},
+		{"sleeping", func(s *protocol.State) { s.Status = protocol.StatusSleeping }, ""},
+		{"disconnected", func(s *protocol.State) { s.Status = protocol.StatusDisconnected }, ""},
+		{"lost", func(s *protocol.State) { s.Status = protocol.StatusLost }, ""},
+		{"no status", func(s *protocol.State) { s.Status = "" }, "status"},
+		{"an unknown status", func(s *protocol.State) { s.Status = "tired" }, "tired"},
+		{"no key", func(s *protocol.State) { s.Key = seal.PublicKey{} }, "key"},
+		{"a flood of conditions", func(s *protocol.State) { s.Conditions = make([]protocol.Condition, 257) }, "conditions"},
+		{"a flood of terminals", func(s *protocol.State) { s.Terminals = make([]protocol.Terminal, 65) }, "terminals"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := good
+			row.change(&s)
+			checkSays(t, s.Check(), row.want)
+		})
+	}
+}
+
+func TestReceipt(t *testing.T) {
+	good := messages(t)["receipt"].body.(protocol.Receipt)
+	for _, row := range []struct {
+		name   string
+		change func(r *protocol.Receipt)
+		want   string
+	}{
+		{"as written", func(r *protocol.Receipt) {}, ""},
+		{"nothing stored yet", func(r *protocol.Receipt) { r.Epochs = nil }, ""},
+		{"generation 0", func(r *protocol.Receipt) { r.Generation.Number = 0 }, "generation"},
+		{"a generation without id", func(r *protocol.Receipt) { r.Generation.ID = protocol.Hash{} }, "generation"},
+		{"too many epochs", func(r *protocol.Receipt) { r.Epochs = make([]protocol.EpochStore, protocol.MaxReceiptEpochs+1) }, "epochs"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := good
+			row.change(&r)
+			checkSays(t, r.Check(), row.want)
+		})
+	}
+	if e, ok := good.Of(fixedHash("older epoch")); !ok || e.Fork != 9 {
+		t.Errorf("Of(older epoch) = %+v, %v", e, ok)
+	}
+	if e, ok := good.Of(fixedHash("another")); ok {
+		t.Errorf("Of(an epoch it does not name) = %+v", e)
+	}
+}
+
+func TestKeyListCheck(t *testing.T) {
+	key := hubKey(t).Public()
+	for n, want := range map[int]string{0: "without", 1: "", 16: "", 17: "more than 16"} {
+		list := protocol.KeyList{Signing: make([]seal.PublicKey, n)}
+		for i := range list.Signing {
+			list.Signing[i] = key
+		}
+		checkSays(t, list.Check(), want)
+	}
+}
+
+func checkSays(t *testing.T, err error, want string) {
+	t.Helper()
+	if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		t.Errorf("Check = %v, want %q in it", err, want)
+	}
+}

@@ -1,0 +1,131 @@
+package protocol_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/bkpsdmd-babel/sidik/protocol"
+)
+
+func TestNames(t *testing.T) {
+	for _, row := range []struct {
+		name, text   string
+		site, serial bool
+	}{
+		{"a slug", "samsat-belitung", true, true},
+		{"a serial", "X100C0001", true, true},
+		{"one letter", "a", true, true},
+		{"32 letters", strings.Repeat("a", 32), true, true},
+		{"33 letters", strings.Repeat("a", 33), true, false},
+		{"48 letters", strings.Repeat("a", 48), true, false},
+		{"49 letters", strings.Repeat("a", 49), false, false},
+		{"nothing", "", false, false},
+		{"the hub's own", "_", false, false},
+		{"a hyphen before", "-a", false, false},
+		{"a blank", "a b", false, false},
+		{"a level of a topic", "a/b", false, false},
+		{"a dot", "a.b", false, false},
+		{"a wildcard", "+", false, false},
+		{"all below", "#", false, false},
+		{"a letter with an accent", "é", false, false},
+		{"a zero byte", "a\x00", false, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			site, err := protocol.ParseSiteID(row.text)
+			if row.site != (err == nil) || row.site && string(site) != row.text || !row.site && !errors.Is(err, protocol.ErrSiteID) {
+				t.Errorf("ParseSiteID(%q) = %q, %v, want good %v", row.text, site, err, row.site)
+			}
+			serial, err := protocol.ParseSerial(row.text)
+			if row.serial != (err == nil) || row.serial && string(serial) != row.text || !row.serial && !errors.Is(err, protocol.ErrSerial) {
+				t.Errorf("ParseSerial(%q) = %q, %v, want good %v", row.text, serial, err, row.serial)
+			}
+		})
+	}
+}
+
+func TestHashText(t *testing.T) {
+	h := fixedHash("any")
+	var back protocol.Hash
+	if err := back.UnmarshalText([]byte(h.String())); err != nil || back != h {
+		t.Errorf("UnmarshalText(String) = %s, %v", back, err)
+	}
+	for name, bad := range map[string]string{
+		"nothing": "", "one letter less": h.String()[1:], "one letter more": h.String() + "0",
+		"capitals": strings.ToUpper(h.String()), "no hexadecimal": strings.Repeat("g", 64),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := h
+			if err := got.UnmarshalText([]byte(bad)); !errors.Is(err, protocol.ErrHash) || got != h {
+				t.Errorf("UnmarshalText(%q) = %s, %v, want ErrHash and nothing changed", bad, got, err)
+			}
+		})
+	}
+	if protocol.NewEpoch() == protocol.NewEpoch() || protocol.NewEpoch().IsZero() || !(protocol.Hash{}).IsZero() {
+		t.Error("NewEpoch is not random, or IsZero is wrong")
+	}
+	if !strings.HasPrefix(h.String(), h.Short()) {
+		t.Errorf("Short = %s is not the beginning of %s", h.Short(), h)
+	}
+}
+
+func TestTopics(t *testing.T) {
+	for _, row := range []struct {
+		text string
+		want protocol.Topic // zero: refused
+	}{
+		{"sidik/v1/samsat-belitung/state", protocol.Topic{Site: site, Kind: protocol.KindState}},
+		{"sidik/v1/samsat-belitung/punches", protocol.Topic{Site: site, Kind: protocol.KindPunches}},
+		{"sidik/v1/samsat-belitung/receipt", protocol.Topic{Site: site, Kind: protocol.KindReceipt}},
+		{"sidik/v1/_/hub", protocol.Topic{Site: protocol.HubSite, Kind: protocol.KindHub}},
+		{"sidik/v1/_/keys", protocol.Topic{Site: protocol.HubSite, Kind: protocol.KindKeys}},
+		{text: ""},
+		{text: "sidik/v1"},
+		{text: "sidik/v1/"},
+		{text: "sidik/v1/samsat-belitung"},
+		{text: "sidik/v1/samsat-belitung/"},
+		{text: "sidik/v1//state"},
+		{text: "sidik/v1/samsat-belitung/state/"},
+		{text: "sidik/v1/samsat-belitung/roof"},
+		{text: "sidik/v1/samsat-belitung/hub"},
+		{text: "sidik/v1/_/state"},
+		{text: "sidik/v1/+/state"},
+		{text: "sidik/v1/#"},
+		{text: "/sidik/v1/samsat-belitung/state"},
+		{text: "sidik/v2/samsat-belitung/state"},
+	} {
+		t.Run(row.text, func(t *testing.T) {
+			got, err := protocol.ParseTopic(row.text)
+			if got != row.want || (err == nil) != (row.want != protocol.Topic{}) {
+				t.Errorf("ParseTopic = %+v, %v, want %+v", got, err, row.want)
+			}
+			if err == nil && got.String() != row.text {
+				t.Errorf("String = %s", got)
+			}
+			if err != nil && !errors.Is(err, protocol.ErrTopic) {
+				t.Errorf("err = %v, want ErrTopic", err)
+			}
+		})
+	}
+	if got := protocol.TopicUp(protocol.KindState); got != "sidik/v1/+/state" {
+		t.Errorf("TopicUp = %s", got)
+	}
+}
+
+func TestKinds(t *testing.T) {
+	for kind, want := range map[protocol.Kind]struct {
+		direction protocol.Direction
+		retained  bool
+	}{
+		protocol.KindState:   {protocol.Up, true},
+		protocol.KindPunches: {protocol.Up, false},
+		protocol.KindReceipt: {protocol.Down, true},
+		protocol.KindHub:     {protocol.Down, true},
+		protocol.KindKeys:    {protocol.Down, true},
+		"roof":               {protocol.Up, false},
+	} {
+		if kind.Direction() != want.direction || kind.Retained() != want.retained {
+			t.Errorf("%s: direction %d retained %v, want %+v", kind, kind.Direction(), kind.Retained(), want)
+		}
+	}
+}

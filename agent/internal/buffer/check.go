@@ -1,0 +1,127 @@
+package buffer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// DamagedExit is the exit status by which a checking child says that the file is
+// damaged, as EX_IOERR of sysexits.h.
+const DamagedExit = 74
+
+// CheckFile reads a whole buffer file: bbolt's own consistency, every checksum,
+// positions without a gap, the chain. It returns nil, or an error that Is
+// ErrDamaged, or another one when the file could not be looked at. A damaged
+// file may also end the process: run it in a child.
+func CheckFile(path string) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", ErrDamaged, r)
+		}
+	}()
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Size() == 0 {
+		return fmt.Errorf("%w: %s is empty", ErrDamaged, path)
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: 2 * time.Second, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		var system syscall.Errno
+		if errors.As(err, &system) {
+			return err
+		}
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return db.View(func(tx *bbolt.Tx) error {
+		if tx.Size() > info.Size() {
+			return fmt.Errorf("%w: %s has %d bytes, its pages need %d", ErrDamaged, path, info.Size(), tx.Size())
+		}
+		for err := range tx.Check() {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		return checkContent(tx)
+	})
+}
+
+// checkContent reads every value and recomputes the chain of the current epoch.
+func checkContent(tx *bbolt.Tx) error {
+	s, _, err := readState(tx)
+	if err != nil {
+		return err
+	}
+	next := uint64(0)
+	c := tx.Bucket(bucketFlush).Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		f, err := parse(k, v)
+		if err != nil {
+			return err
+		}
+		if next != 0 && f.First != next {
+			return fmt.Errorf("%w: position %d follows %d", ErrDamaged, f.First, next-1)
+		}
+		next = f.Last() + 1
+		hash := f.Prev
+		for _, e := range f.Entries {
+			hash = hash.Next(e.Record)
+		}
+		if hash != f.Head {
+			return fmt.Errorf("%w: the chain from position %d does not end in its head", ErrDamaged, f.First)
+		}
+	}
+	if _, _, err := chainEnd(tx, s.current()); err != nil {
+		return err
+	}
+	c = tx.Bucket(bucketMark).Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		if _, err := parseMarks(v); err != nil {
+			return err
+		}
+	}
+	c = tx.Bucket(bucketCursor).Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		if _, err := checked(v); err != nil {
+			return fmt.Errorf("cursor of terminal %s: %w", k, err)
+		}
+	}
+	return nil
+}
+
+// CheckInChild returns a check that runs program with args and the file's path,
+// which must call CheckFile and exit with 0, with DamagedExit, or with another
+// status when it could not look. A child that a damaged file has ended (by a
+// fault, or by a panic, which is Go's exit status 2) counts as damage too; one
+// that was killed from outside, for want of memory for example, does not.
+func CheckInChild(program string, args ...string) func(ctx context.Context, path string) error {
+	return func(ctx context.Context, path string) error {
+		command := exec.CommandContext(ctx, program, append(append([]string(nil), args...), path)...)
+		output, err := command.CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		said := output[:min(len(output), 500)]
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			status := exit.Sys().(syscall.WaitStatus)
+			fault := status.Signaled() && (status.Signal() == syscall.SIGBUS || status.Signal() == syscall.SIGSEGV || status.Signal() == syscall.SIGABRT)
+			if fault || status.ExitStatus() == DamagedExit || status.ExitStatus() == 2 {
+				return fmt.Errorf("%w: %s", ErrDamaged, said)
+			}
+		}
+		return fmt.Errorf("%w: %s", err, said)
+	}
+}

@@ -151,8 +151,9 @@ func (c *Conn) endTransfer(ctx context.Context, reply uint16, t *transfer) error
 // transfer is a bulk answer under way.
 //
 // The session field of its DATA packets counts them from 0. On UDP that is how a lost
-// or doubled packet is known; on TCP, where some terminals write something else there,
-// only a packet that repeats both number and bytes of the one before is passed over.
+// or doubled packet is known. On TCP a terminal may also write the same number into all
+// of them; there a packet that repeats number and bytes of the one before is passed
+// over, and numbers that neither count nor stay the same are refused.
 type transfer struct {
 	lossy      bool
 	data       []byte
@@ -161,6 +162,8 @@ type transfer struct {
 	index      int    // how many DATA packets there were
 	last       int    // where the last one's bytes start in data
 	number     uint16 // the last one's session field
+	uncounted  bool   // a number was not the index
+	unlike     bool   // a number was not the one before
 }
 
 // take adds one packet of the answer.
@@ -175,10 +178,13 @@ func (t *transfer) take(command Code, p Packet) error {
 		return &Refusal{command, p.Code}
 	case t.repeated(p):
 		return nil
-	case t.lossy && int(p.Session) != t.index&0xFFFF:
-		return fmt.Errorf("packet %d where %d was due: %w", p.Session, t.index, ErrGarbled)
 	case len(p.Body) == 0 || len(p.Body) > t.end-len(t.data):
 		return fmt.Errorf("packet of %d bytes after %d of %d: %w", len(p.Body), got, t.end-t.start, ErrGarbled)
+	}
+	t.uncounted = t.uncounted || int(p.Session) != t.index&0xFFFF
+	t.unlike = t.unlike || t.index > 0 && p.Session != t.number
+	if t.uncounted && (t.unlike || t.lossy) {
+		return fmt.Errorf("packet %d where %d was due: %w", p.Session, t.index, ErrGarbled)
 	}
 	t.last = len(t.data)
 	t.number = p.Session

@@ -49,8 +49,8 @@ type Reading struct {
 }
 
 // Attendance reads the whole log. Where the terminal's counts do not prove that it is
-// whole it is read a second time and compared; when that proves nothing either, the
-// error is ErrUnproven and the Reading holds what was read, for looking at only.
+// whole it is read a second time; when that proves nothing either, the error is
+// ErrUnproven and the Reading holds what was read, for looking at only.
 func (c *Conn) Attendance(ctx context.Context, options ReadOptions) (Reading, error) {
 	var r Reading
 	err := c.do(ctx, func(ctx context.Context) (err error) {
@@ -68,26 +68,35 @@ func (c *Conn) attendance(ctx context.Context, options ReadOptions) (Reading, er
 	if before.Known && before.Records == 0 && !options.Force {
 		return Reading{Proof: ProofCount, Before: before, After: before, Skipped: true}, nil
 	}
-	r, data, err := c.readLog(ctx, before, options.Progress)
+	first, data, err := c.countedLog(ctx, before, options.Progress)
+	if err != nil || first.Proof == ProofCount {
+		return first, err
+	}
+	second, again, err := c.countedLog(ctx, first.After, options.Progress)
+	if err != nil || second.Proof == ProofCount {
+		return second, err
+	}
+	// Two equal readings that lack rows the terminal counts are two partial ones.
+	lacks := first.After.Known && len(first.Rows) < first.After.Records
+	if lacks || len(again) < len(data) || string(again[:len(data)]) != string(data) {
+		return first, fmt.Errorf("%d rows where %d to %d were counted, then %d: %w",
+			len(first.Rows), first.Before.Records, first.After.Records, len(second.Rows), ErrUnproven)
+	}
+	first.Proof = ProofRepeat
+	return first, nil
+}
+
+// countedLog reads the log once and counts after it.
+func (c *Conn) countedLog(ctx context.Context, before Sizes, progress func(done, total int)) (Reading, []byte, error) {
+	r, data, err := c.readLog(ctx, before, progress)
 	if err != nil {
-		return Reading{}, err
+		return Reading{}, nil, err
 	}
 	if r.After, err = c.count(ctx); err != nil {
-		return Reading{}, err
+		return Reading{}, nil, err
 	}
-	if r.Proof = Prove(r.Before, r.After, len(r.Rows)); r.Proof == ProofCount {
-		return r, nil
-	}
-	_, again, err := c.readLog(ctx, r.After, options.Progress)
-	if err != nil {
-		return Reading{}, err
-	}
-	// An empty log of a terminal that counts records proves nothing, however often.
-	if len(data) == 0 && before.Known || len(again) < len(data) || string(again[:len(data)]) != string(data) {
-		return r, fmt.Errorf("%d rows, %d to %d counted, other rows when read again: %w", len(r.Rows), r.Before.Records, r.After.Records, ErrUnproven)
-	}
-	r.Proof = ProofRepeat
-	return r, nil
+	r.Proof = Prove(r.Before, r.After, len(r.Rows))
+	return r, data, nil
 }
 
 // count asks for the sizes; a terminal that refuses has none.

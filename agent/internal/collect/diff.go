@@ -9,17 +9,9 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
-// How much of the log's known end is remembered, and how much of it is read again
-// before new rows. The overlap is longer so that the remembered end is still found
-// when a full log has dropped some of its oldest rows and all others moved up.
-const (
-	tailMarks = 32
-	overlap   = 256
-)
-
 // Mark stands for all rows of one terminal that are equal in identifier, time and
 // status. 64 bits of SHA-256: nobody makes two rows collide by choosing a PIN.
-type Mark uint64
+type Mark = uint64
 
 // MarkOf computes a row's mark. Of a row that has only a slot the slot counts, not
 // the PIN: the same row must have the same mark after the slot went to somebody else.
@@ -30,28 +22,7 @@ func MarkOf(r terminal.Row) Mark {
 	b = append(b, r.Time...)
 	b = append(b, 0, r.Status)
 	sum := sha256.Sum256(b)
-	return Mark(binary.BigEndian.Uint64(sum[:]))
-}
-
-// Cursor is where the last read of a terminal ended. The zero value is that of a
-// terminal never read.
-type Cursor struct {
-	Count     int                // rows in the log
-	Tail      []Mark             // of its last rows, at most 32
-	Newest    protocol.LocalTime // greatest time of any row read so far, impossible ones aside
-	Watermark protocol.LocalTime // the same, but not later than the terminal's clock was
-	Layout    string             // the driver's word for the shape of the rows
-	Doubt     bool               // only a whole read can tell what is new
-	Whole     int64              // when the whole log was last read, Unix seconds by the agent's clock
-}
-
-// Ask is the read that continues after the cursor. A scheduled read wants only what
-// has changed; a hint says that something has.
-func (c Cursor) Ask(mode terminal.Mode) terminal.Ask {
-	if c.Doubt || c.Layout == "" {
-		mode = terminal.Whole
-	}
-	return terminal.Ask{Mode: mode, Known: c.Count, Overlap: overlap, Layout: c.Layout}
+	return binary.BigEndian.Uint64(sum[:])
 }
 
 // Fresh is a row that was never read before.
@@ -64,8 +35,9 @@ type Fresh struct {
 // Found is what a reading adds.
 type Found struct {
 	Fresh   []Fresh
-	Next    Cursor // once all of Fresh is kept
-	Cleared bool   // the log no longer continues where it ended before and has fewer rows
+	Next    Cursor          // once all of Fresh is kept
+	Cleared bool            // the log no longer continues where it ended before and has fewer rows
+	Shown   map[Mark]uint32 // how often each mark occurs, if this was a whole log that continues
 }
 
 // Diff tells which rows of a reading are new. known gives how many rows with a mark
@@ -81,8 +53,7 @@ type Found struct {
 // as it occurs before it. Otherwise ok is false: the whole log must be read.
 func Diff(c Cursor, r terminal.Reading, known func(Mark) uint32) (found Found, ok bool) {
 	if r.Unchanged {
-		next := c
-		return Found{Next: next}, true
+		return Found{Next: c}, true
 	}
 	marks := make([]Mark, len(r.Rows))
 	for i, row := range r.Rows {
@@ -92,7 +63,11 @@ func Diff(c Cursor, r terminal.Reading, known func(Mark) uint32) (found Found, o
 	end, continues := continuation(c, r, marks)
 	switch {
 	case whole:
-		found.Fresh = wholeFresh(marks, known)
+		var shown map[Mark]uint32
+		found.Fresh, shown = wholeFresh(marks, known)
+		if continues {
+			found.Shown = shown
+		}
 		found.Cleared = !continues && r.Count < c.Count
 	case c.Doubt || !continues || r.Layout != c.Layout:
 		return Found{}, false
@@ -106,8 +81,8 @@ func Diff(c Cursor, r terminal.Reading, known func(Mark) uint32) (found Found, o
 }
 
 // wholeFresh numbers equal rows and takes those whose number is not known.
-func wholeFresh(marks []Mark, known func(Mark) uint32) (fresh []Fresh) {
-	seen := make(map[Mark]uint32, len(marks))
+func wholeFresh(marks []Mark, known func(Mark) uint32) (fresh []Fresh, seen map[Mark]uint32) {
+	seen = make(map[Mark]uint32, len(marks))
 	for i, m := range marks {
 		n := seen[m]
 		seen[m]++
@@ -115,7 +90,7 @@ func wholeFresh(marks []Mark, known func(Mark) uint32) (fresh []Fresh) {
 			fresh = append(fresh, Fresh{i, n, m})
 		}
 	}
-	return fresh
+	return fresh, seen
 }
 
 // tailFresh takes all rows from index end on, if their numbers are certain.
@@ -164,26 +139,4 @@ func continuation(c Cursor, r terminal.Reading, marks []Mark) (end int, ok bool)
 		}
 	}
 	return end, found == 1
-}
-
-// after is the cursor once everything new of a reading is kept.
-func (c Cursor) after(r terminal.Reading, marks []Mark, whole bool) Cursor {
-	next := c
-	next.Count = r.Count
-	next.Tail = slices.Clone(marks[max(0, len(marks)-tailMarks):])
-	next.Layout = r.Layout
-	next.Doubt = false
-	if whole {
-		next.Whole = r.At.Unix()
-	}
-	for _, row := range r.Rows {
-		if _, exists := row.Time.Wall(); !exists {
-			continue
-		}
-		next.Newest = max(next.Newest, row.Time)
-		if r.Clock == "" || row.Time <= r.Clock {
-			next.Watermark = max(next.Watermark, row.Time)
-		}
-	}
-	return next
 }

@@ -90,6 +90,7 @@ type Reading struct {
 	Rows      []Row              // in the terminal's order
 	Proof     Proof              // why the read is complete; empty when Unchanged
 	Layout    string             // the driver's name for the shape of the rows
+	Source    protocol.Source    // the way by which the rows came
 }
 
 // Identity is what a terminal says about itself, as far as it says it.

@@ -1,0 +1,120 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
+)
+
+// request is a read that a person waits for.
+type request struct {
+	ctx      context.Context
+	progress func(Progress)
+	done     chan struct{} // closed when result and err are set
+	result   Result
+	err      error
+}
+
+// run reads the terminal until ctx ends: at once, then on its schedule, when
+// something hints at new rows, and when somebody asks.
+func (r *reader) run(ctx context.Context) {
+	var watch sync.WaitGroup
+	if h, ok := r.Source.(terminal.Hinter); ok && r.Live {
+		watch.Go(func() { _ = h.Watch(ctx, func() { wake(r.hints) }) }) // it ends only with ctx
+	}
+	defer func() {
+		watch.Wait()
+		if err := r.Source.Close(); err != nil {
+			r.log.Debug("let go of terminal", "error", err)
+		}
+	}()
+
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	// The first read takes the end of the log even if the count has not changed:
+	// nobody knows what happened while the agent was off.
+	mode := terminal.Tail
+	var next, quiet time.Time // of the next scheduled read; until when hints wait
+	var owed bool             // a whole read that somebody asked for has not succeeded yet
+	failures := 0
+	for {
+		hints := r.hints
+		if time.Now().Before(quiet) {
+			hints = nil
+			timer.Reset(min(time.Until(quiet), time.Until(next)))
+		} else {
+			timer.Reset(time.Until(next))
+		}
+		var asked *request
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			if time.Now().Before(next) {
+				continue
+			}
+		case <-hints:
+			mode = max(mode, terminal.Tail)
+		case <-r.rereads:
+			owed = true
+		case asked = <-r.requests:
+		}
+		if owed || asked != nil || r.wholeDue(time.Now()) {
+			mode = terminal.Whole
+		}
+		err := r.serve(ctx, mode, asked)
+		now := time.Now()
+		switch {
+		case err == nil:
+			owed = owed && mode != terminal.Whole
+			mode, failures = terminal.IfChanged, 0
+			next, quiet = now.Add(jitter(r.Every)), now.Add(r.policy.HintGap)
+		case errors.Is(err, buffer.ErrFull):
+			// Nothing is read before there can be room. Hints would only tease.
+			next = now.Add(jitter(r.Every))
+			quiet = next
+		default:
+			wait := jitter(min(r.policy.RetryFirst<<min(failures, 16), r.Every))
+			failures++
+			next, quiet = now.Add(wait), now.Add(wait)
+			if terminal.Cause(err) == "unreachable" {
+				quiet = now.Add(r.policy.HintGap) // a hint means that it is back
+			}
+		}
+	}
+}
+
+// serve reads once, for the schedule or for a person.
+func (r *reader) serve(ctx context.Context, mode terminal.Mode, asked *request) error {
+	if asked == nil {
+		_, err := r.read(ctx, mode, nil)
+		return err
+	}
+	defer close(asked.done)
+	both, end := context.WithCancel(ctx)
+	defer end()
+	defer context.AfterFunc(asked.ctx, end)()
+	asked.result, asked.err = r.read(both, mode, asked.progress)
+	if asked.ctx.Err() != nil {
+		return nil // whoever asked went away; the terminal is no worse for it
+	}
+	return asked.err
+}
+
+// wholeDue reports whether the nightly whole read is due. A terminal that is off at
+// night gets it in the day that follows.
+func (r *reader) wholeDue(now time.Time) bool {
+	since := now.Sub(time.Unix(r.cursor().Whole, 0))
+	night := now.Hour() >= r.policy.NightFrom && now.Hour() < r.policy.NightUntil
+	return since > 36*time.Hour || night && since > 12*time.Hour || since < -time.Hour // the clock was ahead then
+}
+
+// jitter changes a duration by up to a tenth, so that many agents do not keep step.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1)
+}

@@ -56,7 +56,7 @@ A fault can say more: NAME,after=N,times=N|always,for=2s,n=N,command=CODE`,
 	f.DurationVar(&o.PunchEvery, "punch-every", 0, "let somebody punch this often; 0 is never")
 	f.StringArrayVar(&o.Faults, "fault", nil, "let it fail; may be given several times")
 	f.StringVar(&o.State, "state", "", "file that keeps users and punches; where it exists, the terminal goes on from it")
-	f.DurationVar(&o.Gap, "gap", time.Millisecond, "pause between two frames, for clients that read one at a time; 0 is full speed")
+	f.DurationVar(&o.Gap, "gap", 2*time.Millisecond, "pause between two frames, for clients that read one at a time; 0 is full speed")
 	f.IntVar(&o.PacketSize, "packet-size", 0, "body bytes of a DATA packet as announced (default: the profile's)")
 	f.IntVar(&o.Fragment, "fragment", 0, "cut each frame into writes of so many bytes")
 	f.BoolVar(&o.Coalesce, "coalesce", false, "send all frames of an answer in one write")

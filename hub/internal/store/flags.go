@@ -1,0 +1,68 @@
+package store
+
+import (
+	"strings"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/protocol"
+)
+
+// Flags are what people should know about a punch before they trust it.
+type Flags uint8
+
+// The first three are facts of the moment at which a sighting came, kept with
+// it; the others follow from what is known when somebody asks.
+const (
+	FlagImpossible    Flags = 1 << iota // the time names no date
+	FlagFuture                          // the time lies after the moment at which the hub received it
+	FlagClock                           // the terminal's clock was wrong when it was read
+	FlagUnknownPIN                      // there is a list of PINs and this is not in it
+	FlagContradiction                   // two sightings differ in verify or work code
+)
+
+// Names are the flags' names in machine-readable output and in the catalogue.
+func (f Flags) Names() []string {
+	names := []string{}
+	for i, name := range []string{"impossible-time", "future-time", "clock-off", "unknown-pin", "contradiction"} {
+		if f&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// hubZone is the zone of all terminals' clocks: WIB. It decides nothing but the
+// flag of a time that lies ahead.
+const hubZone = 7 * time.Hour
+
+// Clocks that differ by less are called right.
+const (
+	futureMargin = 10 * time.Minute
+	clockMargin  = 5 * time.Minute
+)
+
+// FlagsOf judges one record by the moment at which it was received.
+func FlagsOf(r protocol.Record, received time.Time) (f Flags) {
+	wall, exists := r.Time.Wall()
+	switch {
+	case !exists:
+		f |= FlagImpossible
+	case wall.After(received.UTC().Add(hubZone + futureMargin)):
+		f |= FlagFuture
+	}
+	if off := time.Duration(r.Offset) * time.Second; r.Offset != protocol.OffsetUnknown && off.Abs() > clockMargin {
+		f |= FlagClock
+	}
+	return f
+}
+
+// NormalPIN is the form in which PINs are compared: terminals pad them with
+// blanks or zeros, differently on every carrier. "000" is "0".
+func NormalPIN(pin string) string {
+	pin = strings.Trim(pin, " \t\x00")
+	trimmed := strings.TrimLeft(pin, "0")
+	if trimmed == "" && pin != "" {
+		return "0"
+	}
+	return trimmed
+}

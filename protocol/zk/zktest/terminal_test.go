@@ -106,24 +106,28 @@ func TestStateRestores(t *testing.T) {
 
 func TestChangedTellsOfEachChange(t *testing.T) {
 	terminal, _ := start(t, zktest.Config{}, 2, 0, 2)
-	changes := map[string]func(){
-		"punch":    func() { _ = terminal.Punch("1001", 0) },
-		"user":     func() { _ = terminal.AddUser(zk.User{PIN: "5"}) },
-		"template": func() { _ = terminal.AddTemplate(zk.Template{UID: 1, Data: []byte{1}}) },
-		"clear":    terminal.ClearLog,
-		"clock":    func() { terminal.SetClock(time.Now().Add(time.Hour)) },
-		"delete":   func() { terminal.DeleteUser(1) },
-	}
-	for name, change := range changes {
+	for _, row := range []struct {
+		name   string
+		change func() error
+	}{
+		{"punch", func() error { return terminal.Punch("1001", 0) }},
+		{"user", func() error { return terminal.AddUser(zk.User{PIN: "5"}) }},
+		{"template", func() error { return terminal.AddTemplate(zk.Template{UID: 1, Data: []byte{1}}) }},
+		{"clear", func() error { terminal.ClearLog(); return nil }},
+		{"clock", func() error { terminal.SetClock(time.Now().Add(time.Hour)); return nil }},
+		{"delete", func() error { terminal.DeleteUser(1); return nil }},
+	} {
 		select {
 		case <-terminal.Changed():
 		default:
 		}
-		change()
+		if err := row.change(); err != nil {
+			t.Errorf("%s: %v", row.name, err)
+		}
 		select {
 		case <-terminal.Changed():
 		default:
-			t.Errorf("%s is not told", name)
+			t.Errorf("%s is not told", row.name)
 		}
 	}
 }

@@ -3,11 +3,9 @@
 
 export CGO_ENABLED = 0
 
-# The version a program tells of itself is Go's own build information: the tag, or
-# the commit. It is there when this folder is a git clone.
-VCS      := $(shell git rev-parse HEAD >/dev/null 2>&1 && echo true || echo false)
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
-BUILD    := go build -buildvcs=$(VCS) -trimpath
+BUILD    := go build -buildvcs=false -trimpath
+LDFLAGS  := -X main.version=$(VERSION)
 PROGRAMS := agent/cmd/sidik-agent hub/cmd/sidik-hub provision/cmd/sidik-provision
 SOURCES  := $(shell git ls-files -co --exclude-standard '*.go' 2>/dev/null)
 
@@ -64,14 +62,14 @@ bench: ## measure; the goals are in ARCHITECTURE.md
 
 build: ## bin/sidik-agent, bin/sidik-hub, bin/sidik-provision for this machine
 	@mkdir -p bin
-	$(BUILD) -o bin/ $(addprefix ./,$(PROGRAMS))
+	$(BUILD) -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./,$(PROGRAMS))
 
 dist: ## dist/: stripped programs for linux amd64, arm64 and arm (v6), with SHA256SUMS
 	@rm -rf dist && mkdir -p dist
 	@set -e; for platform in amd64 arm64 arm; do \
 		name=sidik-$(VERSION)-linux-$$platform; mkdir dist/$$name; \
 		echo "$$name"; \
-		GOOS=linux GOARCH=$$platform GOARM=6 $(BUILD) -ldflags '-s -w' -o dist/$$name/ $(addprefix ./,$(PROGRAMS)); \
+		GOOS=linux GOARCH=$$platform GOARM=6 $(BUILD) -ldflags '-s -w $(LDFLAGS)' -o dist/$$name/ $(addprefix ./,$(PROGRAMS)); \
 		cp LICENSE README.md CHANGELOG.md dist/$$name/; \
 		tar -C dist --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$$(git log -1 --format=%ct 2>/dev/null || echo 0) \
 			-cf - $$name | gzip -9n >dist/$$name.tar.gz; \

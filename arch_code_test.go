@@ -161,8 +161,8 @@ func checkDeclarations(f file) (broken []string) {
 }
 
 // constant reports whether a package-level variable is one only because the
-// language has no constants of its kind: errors, compiled patterns, embedded
-// files, assertions that a type has an interface.
+// language has no constants of its kind: errors, compiled patterns, checksum
+// tables, names as bytes, embedded files, assertions that a type has an interface.
 func constant(v *ast.ValueSpec) bool {
 	for _, name := range v.Names {
 		if name.Name == "_" {
@@ -178,8 +178,11 @@ func constant(v *ast.ValueSpec) bool {
 			return false
 		}
 		switch expression(call.Fun) {
-		case "errors.New", "fmt.Errorf", "regexp.MustCompile":
-		default:
+		case "errors.New", "fmt.Errorf", "regexp.MustCompile", "crc32.MakeTable":
+			continue
+		}
+		bytes, ok := call.Fun.(*ast.ArrayType) // []byte("name")
+		if !ok || expression(bytes.Elt) != "byte" {
 			return false
 		}
 	}
@@ -201,12 +204,19 @@ func expression(e ast.Expr) string {
 // by the name they are imported under, which nobody changes here.
 func checkCalls(f file) (broken []string) {
 	pure := !f.test() && (f.folder() == "protocol" || f.folder() == "protocol/phrase" || f.folder() == "protocol/seal")
+	var random ast.Node // inside of it a Skip drops one random value, not a test
 	ast.Inspect(f.ast, func(n ast.Node) bool {
+		if fn, ok := n.(*ast.FuncLit); ok && takesRapid(fn.Type) {
+			random = fn
+		}
 		call, ok := n.(*ast.CallExpr)
 		if !ok {
 			return true
 		}
 		name := expression(call.Fun)
+		if name == "f.Fuzz" {
+			random = call
+		}
 		why := ""
 		switch name {
 		case "slog.Default", "slog.SetDefault", "slog.Debug", "slog.Info", "slog.Warn", "slog.Error":
@@ -216,12 +226,15 @@ func checkCalls(f file) (broken []string) {
 				why = "the contract has no clock; times come in as values"
 			}
 		case "os.Exit", "os.Getenv", "flag.Parse":
-			if !f.test() && !strings.Contains(f.path, "/cmd/") {
+			if !f.test() && !strings.Contains(f.path, "/cmd/") && !strings.HasSuffix(f.folder(), "test") {
 				why = "what comes from outside of the program comes in through cmd/"
 			}
 		}
 		if f.test() && len(call.Args) < 3 {
 			receiver, method, _ := strings.Cut(name, ".")
+			if random != nil && random.Pos() <= call.Pos() && call.End() <= random.End() {
+				return true
+			}
 			if (receiver == "t" || receiver == "b" || receiver == "tb") && (method == "Skip" || method == "Skipf" || method == "SkipNow") {
 				why = "a test that cannot run fails and says what was not tested"
 			}
@@ -232,6 +245,16 @@ func checkCalls(f file) (broken []string) {
 		return true
 	})
 	return broken
+}
+
+// takesRapid reports whether a function takes a *rapid.T.
+func takesRapid(f *ast.FuncType) bool {
+	for _, field := range f.Params.List {
+		if star, ok := field.Type.(*ast.StarExpr); ok && expression(star.X) == "rapid.T" {
+			return true
+		}
+	}
+	return false
 }
 
 // checkDocs finds exported names without a comment.

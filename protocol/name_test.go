@@ -61,7 +61,8 @@ func TestHashText(t *testing.T) {
 			}
 		})
 	}
-	if protocol.NewEpoch() == protocol.NewEpoch() || protocol.NewEpoch().IsZero() || !(protocol.Hash{}).IsZero() {
+	one, other := protocol.NewEpoch(), protocol.NewEpoch()
+	if one == other || one.IsZero() || !(protocol.Hash{}).IsZero() {
 		t.Error("NewEpoch is not random, or IsZero is wrong")
 	}
 	if !strings.HasPrefix(h.String(), h.Short()) {

@@ -1,0 +1,144 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+)
+
+// siteView is one site on the overview.
+type siteView struct {
+	store.Overview
+	Standing  Standing
+	Reported  bool
+	State     reported
+	Terminals []terminalView
+}
+
+// Oldest is the age of what has waited longest at the site, or nil.
+func (v siteView) Oldest() *time.Time { return v.State.Backlog.Oldest }
+
+// overviewView is the data of overview.html.
+type overviewView struct {
+	speech
+	Live      Live
+	Sites     []siteView
+	Notices   []notice
+	More      int // notices that are not listed
+	Attempts  []store.Attempt
+	Strangers []store.Terminal // terminals that are not registered and have punches waiting
+
+	Ready, Terminals, Unwell int // terminals: of all sites; unwell: of sites that are heard
+	Backlog                  uint64
+	Sightings                int64
+}
+
+// maxNotices keeps a bad day readable; each site's page has all of its own.
+const maxNotices = 12
+
+func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
+	every := 2 * time.Second
+	totals, err := s.Store.Totals(r.Context())
+	if err != nil {
+		return err
+	}
+	if totals.Sites > 40 {
+		every = 10 * time.Second // a page of hundreds of sites is large and changes all the time
+	}
+	return s.show(w, r, frame{Title: s.speech(r).say("title-sites"), Section: "sites", Aside: true},
+		part{"overview", every, func() (any, error) { return s.overviewView(r) }},
+		s.latestPart(r, ""))
+}
+
+func (s *server) overviewView(r *http.Request) (overviewView, error) {
+	ctx := r.Context()
+	v := overviewView{speech: s.speech(r), Live: s.Options.Live()}
+	var err error
+	if v.Sites, v.Strangers, err = s.sites(ctx, v.Live, v.now); err != nil {
+		return v, err
+	}
+	if v.Attempts, err = s.Store.Attempts(ctx); err != nil {
+		return v, err
+	}
+	hub, err := s.Store.Conditions(ctx, "")
+	if err != nil {
+		return v, err
+	}
+	v.sum(hub)
+	return v, nil
+}
+
+// sites reads all sites and, apart, the terminals that nobody registered.
+func (s *server) sites(ctx context.Context, live Live, now time.Time) (views []siteView, strangers []store.Terminal, err error) {
+	all, err := s.Store.Sites(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	held, err := s.Store.Terminals(ctx, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	bySite := map[protocol.SiteID][]store.Terminal{}
+	for _, t := range held {
+		bySite[t.Site] = append(bySite[t.Site], t)
+		if t.Registered.IsZero() {
+			strangers = append(strangers, t)
+		}
+	}
+	for _, o := range all {
+		v, err := view(o, bySite[o.Agent.Site], live, now)
+		if err != nil {
+			return nil, nil, err
+		}
+		views = append(views, v)
+	}
+	return views, strangers, nil
+}
+
+// view puts together what is known of one site.
+func view(o store.Overview, held []store.Terminal, live Live, now time.Time) (siteView, error) {
+	st, found, err := open(o)
+	if err != nil {
+		return siteView{}, err
+	}
+	v := siteView{Overview: o, Reported: found, State: st}
+	v.Standing = standing(st.Status, o.Heard, live.listening(), now)
+	v.Terminals = terminals(v.Standing, st, held)
+	return v, nil
+}
+
+// sum counts the sites and collects what needs somebody.
+func (v *overviewView) sum(hub []store.Condition) {
+	for _, c := range hub {
+		v.Notices = append(v.Notices, v.condition("", c.Code, c.Subject, c.Args, protocol.SeverityError, &c.Since))
+	}
+	for _, site := range v.Sites {
+		if site.Standing == Ready {
+			v.Ready++
+		}
+		if site.Standing.Alarming() {
+			v.Notices = append(v.Notices, notice{Site: site.Agent.Site, Severity: protocol.SeverityError,
+				Text: v.say("notice-"+string(site.Standing), "since", v.Moment(site.Heard)), code: string(site.Standing)})
+		}
+		v.Terminals += len(site.Terminals)
+		for _, t := range site.Terminals {
+			if t.Health == "failing" {
+				v.Unwell++
+			}
+		}
+		v.Backlog += site.State.Backlog.Punches
+		v.Sightings += site.Sightings
+		if site.Standing.Sees() { // what a silent site said of itself may be over
+			v.Notices = append(v.Notices, v.conditions(site.Agent.Site, site.State, nil)...)
+		}
+		v.Notices = append(v.Notices, v.conditions(site.Agent.Site, reported{}, site.Conditions)...)
+	}
+	rank(v.Notices)
+	if len(v.Notices) > maxNotices {
+		v.More = len(v.Notices) - maxNotices
+		v.Notices = v.Notices[:maxNotices]
+	}
+}

@@ -1,0 +1,182 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+)
+
+// pageSize is how many punches stand on one page: a phone scrolls through them, and
+// a poor line carries them in a second.
+const pageSize = 50
+
+// question is what somebody asks of the punches, as it stands in the address.
+type question struct {
+	Site       protocol.SiteID
+	Serial     string
+	PIN        string
+	From, To   string // days, 2026-01-02; To is the last day that is wanted
+	Impossible bool
+	After      string // cursor of the page before
+	InPath     bool   // the site is a part of the path
+}
+
+// asked reads and checks an address.
+func (s *server) asked(r *http.Request) (question, store.Filter, error) {
+	query := r.URL.Query()
+	text := func(name string) string { return strings.TrimSpace(query.Get(name)) }
+	q := question{
+		Site: protocol.SiteID(text("site")), Serial: text("terminal"), PIN: text("pin"), From: text("from"), To: text("to"),
+		Impossible: query.Has("impossible"), After: query.Get("after"),
+	}
+	if path := r.PathValue("site"); path != "" {
+		o, err := s.knownSite(r)
+		if err != nil {
+			return q, store.Filter{}, err
+		}
+		q.Site, q.InPath = o.Agent.Site, true
+	}
+	f := store.Filter{Site: q.Site, Serial: protocol.Serial(q.Serial), PIN: q.PIN, Newest: true, Impossible: q.Impossible}
+	if f.Site != "" && !q.InPath {
+		if _, err := protocol.ParseSiteID(string(f.Site)); err != nil {
+			return q, f, badRequest("filter")
+		}
+	}
+	if len(q.Serial) > 64 || len(q.PIN) > 64 {
+		return q, f, badRequest("filter")
+	}
+	for _, end := range []struct {
+		day  string
+		add  int
+		into *protocol.LocalTime
+	}{{q.From, 0, &f.From}, {q.To, 1, &f.To}} {
+		if end.day == "" || q.Impossible { // an impossible time is on no day
+			continue
+		}
+		day, err := time.Parse(time.DateOnly, end.day)
+		if err != nil {
+			return q, f, badRequest("filter")
+		}
+		*end.into = protocol.LocalTime(day.AddDate(0, 0, end.add).Format(time.DateOnly))
+	}
+	if q.After != "" {
+		after, err := store.ParseCursor(q.After)
+		if err != nil {
+			return q, f, badRequest("filter")
+		}
+		f.After = &after
+	}
+	return q, f, nil
+}
+
+// path writes the address of a page of these punches, or of their download.
+func (q question) path(kind, after string) string {
+	query := url.Values{}
+	set := func(name, value string) {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	u := url.URL{Path: "/punches" + kind}
+	if q.InPath {
+		u.Path = "/sites/" + string(q.Site) + "/punches" + kind
+	} else {
+		set("site", string(q.Site))
+	}
+	set("terminal", q.Serial)
+	set("pin", q.PIN)
+	set("from", q.From)
+	set("to", q.To)
+	set("after", after)
+	if q.Impossible {
+		query.Set("impossible", "1")
+	}
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+// filterView is the data of filter.html, which stays while the table lives.
+type filterView struct {
+	speech
+	question
+	Action string // the path without the question
+	Sites  []protocol.SiteID
+	CSV    string
+}
+
+// punchesView is the data of punches.html.
+type punchesView struct {
+	speech
+	question
+	Punches []store.Punch
+	Next    string // address of the next page; empty at the end
+	First   string // address of the first page; empty on it
+}
+
+func (s *server) punches(w http.ResponseWriter, r *http.Request) error {
+	q, f, err := s.asked(r)
+	if err != nil {
+		return err
+	}
+	every := 2 * time.Second
+	if q.After != "" {
+		every = 0 // a page of the past
+	}
+	title := s.speech(r).say("title-punches")
+	if q.InPath {
+		title += " – " + string(q.Site)
+	}
+	return s.show(w, r, frame{Title: title, Section: "punches"},
+		part{"filter", 0, func() (any, error) { return s.filterView(r, q) }},
+		part{"punches", every, func() (any, error) { return s.punchesView(r, q, f) }})
+}
+
+func (s *server) filterView(r *http.Request, q question) (filterView, error) {
+	v := filterView{speech: s.speech(r), question: q, Action: r.URL.Path, CSV: q.path(".csv", "")}
+	if q.InPath {
+		return v, nil
+	}
+	all, err := s.Store.Sites(r.Context())
+	if err != nil {
+		return v, err
+	}
+	for _, o := range all {
+		v.Sites = append(v.Sites, o.Agent.Site)
+	}
+	return v, nil
+}
+
+func (s *server) punchesView(r *http.Request, q question, f store.Filter) (punchesView, error) {
+	v := punchesView{speech: s.speech(r), question: q}
+	f.Limit = pageSize + 1 // one more tells whether there is a next page
+	var err error
+	if v.Punches, err = s.collect(r.Context(), f); err != nil {
+		return v, err
+	}
+	if len(v.Punches) > pageSize {
+		v.Punches = v.Punches[:pageSize]
+		v.Next = q.path("", v.Punches[pageSize-1].Cursor().String())
+	}
+	if q.After != "" {
+		v.First = q.path("", "")
+	}
+	return v, nil
+}
+
+// collect reads the punches of one page.
+func (s *server) collect(ctx context.Context, f store.Filter) ([]store.Punch, error) {
+	var punches []store.Punch
+	for p, err := range s.Store.Punches(ctx, f) {
+		if err != nil {
+			return nil, fmt.Errorf("read punches: %w", err)
+		}
+		punches = append(punches, p)
+	}
+	return punches, nil
+}

@@ -62,7 +62,10 @@ func (c *Conn) Publish(ctx context.Context, m Message) error {
 		return fmt.Errorf("publish: %w", err)
 	}
 	p := publish{message: m, done: make(chan error, 1)}
-	var err error
+	err := context.Cause(ctx)
+	if err != nil { // an ended context sends nothing, whatever else is ready
+		return fmt.Errorf("publish to %s: %w", m.Topic, err)
+	}
 	select {
 	case c.slots <- struct{}{}:
 		select {

@@ -1,0 +1,225 @@
+// Package agent puts the parts of the agent of one office together: the key,
+// the buffer, the terminals, the collector, the uplink and the control socket.
+//
+// It opens, starts, waits and closes in reverse order, and decides nothing.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/agent/config"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/collect"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/health"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal/zkdriver"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/uplink"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+)
+
+// Options are what an agent is made of.
+type Options struct {
+	Config  config.Config
+	Version string
+	Logger  *slog.Logger
+	// Check examines a buffer file before it is opened, in another process,
+	// because a damaged one can end the process that maps it.
+	Check func(ctx context.Context, path string) error
+	// Lines may be empty: intervals of the uplink for tests.
+	StateEvery, ResendAfter, BackoffMax time.Duration
+}
+
+const keyFile = "agent.key"
+
+// pruneEvery is how often the buffer is asked to let receipted punches go.
+const pruneEvery = 10 * time.Second
+
+// LoadKey reads the agent's signing key, or makes it on first use.
+func LoadKey(data string) (key seal.SigningKey, created bool, err error) {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return seal.SigningKey{}, false, fmt.Errorf("make data folder: %w", err)
+	}
+	return seal.LoadOrCreate(filepath.Join(data, keyFile))
+}
+
+// Agent is one office's agent. Open it, run it once, close it.
+type Agent struct {
+	o       Options
+	site    protocol.SiteID
+	started time.Time
+	buffer  *buffer.Buffer
+	collect *collect.Collector
+	health  *health.Health
+	uplink  *uplink.Uplink
+}
+
+// Open makes the key on first use and opens the buffer. Nothing runs yet, and
+// nothing of it needs a network.
+func Open(ctx context.Context, o Options) (*Agent, error) {
+	key, created, err := LoadKey(o.Config.Data)
+	if err != nil {
+		return nil, err
+	}
+	if created {
+		o.Logger.Info("agent key made; the hub's operator admits it", "fingerprint", string(key.Public().Fingerprint()))
+	}
+	b, opening, err := buffer.Open(ctx, buffer.Options{
+		Dir:           o.Config.Data,
+		MaxBytes:      o.Config.Buffer.MaxMB << 20,
+		Retention:     time.Duration(o.Config.Buffer.RetentionDays) * 24 * time.Hour,
+		RetainPunches: uint64(o.Config.Buffer.RetainPunches),
+		Check:         o.Check,
+		Logger:        o.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open buffer: %w", err)
+	}
+	if opening.Quarantined != "" {
+		o.Logger.Error("the buffer was damaged; every terminal is read again from the start",
+			"moved_to", opening.Quarantined, "salvaged", opening.Salvaged)
+	}
+	a := &Agent{o: o, site: protocol.SiteID(o.Config.Site), started: time.Now(), buffer: b}
+	a.collect = collect.New(collect.Config{
+		Terminals:    terminals(o.Config.Terminals),
+		Buffer:       b,
+		Log:          o.Logger,
+		ClockTrusted: func() bool { return health.Clock() == protocol.ClockSynchronised },
+	})
+	a.health = health.New(health.Options{
+		Key: key.Public(), Version: o.Version, Buffer: b, Terminals: a.collect, Clock: health.Clock,
+	})
+	a.uplink = uplink.New(uplink.Options{
+		Site: a.site, Key: key, Hub: seal.Fingerprint(o.Config.Hub.Key), Broker: []string{o.Config.Hub.Broker},
+		Buffer: b, Health: a.health, Now: now, Receipt: a.receipt, Logger: o.Logger,
+		StateEvery: o.StateEvery, ResendAfter: o.ResendAfter, BackoffMax: o.BackoffMax,
+	})
+	return a, nil
+}
+
+// terminals makes a driver for each configured terminal.
+func terminals(configured []config.Terminal) []collect.Terminal {
+	list := make([]collect.Terminal, len(configured))
+	for i, t := range configured {
+		list[i] = collect.Terminal{
+			Serial: protocol.Serial(t.Serial), Address: t.Address, Every: time.Duration(t.Every), Live: *t.Live,
+			Source: zkdriver.New(zkdriver.Config{
+				Serial: protocol.Serial(t.Serial), Address: t.Address, Network: t.Network, CommKey: t.CommKey, Live: *t.Live,
+			}),
+		}
+	}
+	return list
+}
+
+// now is the time for messages: nil while the clock is only held.
+func now() *time.Time {
+	if health.Clock() != protocol.ClockSynchronised {
+		return nil
+	}
+	t := time.Now()
+	return &t
+}
+
+// receipt hears what the buffer made of a receipt.
+func (a *Agent) receipt(o buffer.Outcome) {
+	if o.Missing > 0 {
+		a.o.Logger.Error("punches are neither at the hub nor here; every terminal is read again", "missing", o.Missing)
+		a.collect.Reread("")
+	}
+	if o.NewEpoch || o.Restored || o.Elsewhere {
+		a.o.Logger.Warn("the hub's receipt changed our course", "verdict", string(o.Verdict),
+			"new_epoch", o.NewEpoch, "restored", o.Restored, "elsewhere", o.Elsewhere)
+		a.health.Signal()
+	}
+}
+
+// Close lets go of the buffer. Run must have returned.
+func (a *Agent) Close() error { return a.buffer.Close() }
+
+// Run collects and sends until ctx ends, and returns when nothing of the agent
+// runs any more. Neither a terminal nor a line that is down is an error.
+func (a *Agent) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var parts sync.WaitGroup
+	start := func(name string, run func(context.Context) error) {
+		parts.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	start("collect", a.collect.Run)
+	start("uplink", a.uplink.Run)
+	start("control", func(ctx context.Context) error { return control.Serve(ctx, a.o.Config.Data, a) })
+	start("prune", a.prune)
+	start("health", a.follow)
+	parts.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// prune lets receipted punches go when retention no longer wants them. A disk
+// that refuses is told as a condition by the buffer; trying again is all there is.
+func (a *Agent) prune(ctx context.Context) error {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if _, err := a.buffer.Prune(); err != nil {
+				a.o.Logger.Error("prune buffer", "error", err)
+			}
+		}
+	}
+}
+
+// follow passes on that a terminal's health changed.
+func (a *Agent) follow(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.collect.Changed():
+			a.health.Signal()
+		}
+	}
+}
+
+// Status is what `sidik-agent status` shows.
+func (a *Agent) Status() control.Status {
+	state := a.health.State()
+	up := a.uplink.Status()
+	state.Status = protocol.StatusDisconnected
+	if up.Connected {
+		state.Status = protocol.StatusReady
+	}
+	return control.Status{Site: a.site, Process: os.Getpid(), Started: a.started, State: state, Uplink: up}
+}
+
+// ReadNow reads one terminal's whole log now.
+func (a *Agent) ReadNow(ctx context.Context, serial protocol.Serial, progress func(collect.Progress)) (collect.Result, error) {
+	return a.collect.ReadNow(ctx, serial, progress)
+}
+
+// ReadOnce reads one terminal while no agent runs: the collector runs for just
+// this read, without a line.
+func (a *Agent) ReadOnce(ctx context.Context, serial protocol.Serial, progress func(collect.Progress)) (collect.Result, error) {
+	running, stop := context.WithCancel(ctx)
+	var collector sync.WaitGroup
+	collector.Go(func() { _ = a.collect.Run(running) }) // returns running's own error
+	defer collector.Wait()
+	defer stop()
+	return a.collect.ReadNow(ctx, serial, progress)
+}

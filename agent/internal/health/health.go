@@ -1,0 +1,142 @@
+// Package health puts together what a site tells about itself: the buffer's
+// figures, the terminals' health, and the conditions that a person should know.
+//
+// It measures nothing on the network. Beware: a condition is a code with
+// arguments; its sentence is in the catalogue, never here.
+package health
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+)
+
+// Buffer is what health asks the buffer.
+type Buffer interface {
+	Status() (buffer.Status, error)
+	NewestReceipt() []byte
+}
+
+// Terminals is what health asks the collector.
+type Terminals interface {
+	Terminals() []protocol.Terminal
+	Conditions() []protocol.Condition
+}
+
+// Options are the parts of a Health. All are needed.
+type Options struct {
+	Key       seal.PublicKey
+	Version   string
+	Buffer    Buffer
+	Terminals Terminals
+	Clock     func() protocol.ClockState
+}
+
+// Health is safe for concurrent use.
+type Health struct {
+	o       Options
+	boot    string
+	changed chan struct{}
+}
+
+// How long an event of the buffer stays a condition, and from when on a buffer
+// is told to be nearly full.
+const (
+	eventShown = 14 * 24 * time.Hour
+	nearlyFull = 80 // per cent of the buffer's size, of records that wait
+)
+
+// New returns the health of one start of the agent.
+func New(o Options) *Health {
+	return &Health{o: o, boot: protocol.NewID(), changed: make(chan struct{}, 1)}
+}
+
+// Signal tells that State may say something new.
+func (h *Health) Signal() {
+	select {
+	case h.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Changed receives after Signal. It has one reader: the uplink.
+func (h *Health) Changed() <-chan struct{} { return h.changed }
+
+// State is the body of a state message; the uplink sets its Status.
+func (h *Health) State() protocol.State {
+	s := protocol.State{
+		Status:     protocol.StatusInit,
+		Boot:       h.boot,
+		Key:        h.o.Key,
+		Version:    h.o.Version,
+		Clock:      h.o.Clock(),
+		Capacity:   protocol.Capacity{DaysLeft: -1},
+		Receipt:    h.o.Buffer.NewestReceipt(),
+		Conditions: h.o.Terminals.Conditions(),
+		Terminals:  h.o.Terminals.Terminals(),
+	}
+	if s.Conditions == nil {
+		s.Conditions = []protocol.Condition{}
+	}
+	if s.Clock == protocol.ClockHeld {
+		s.Conditions = append(s.Conditions, protocol.Condition{Code: "clock-held", Severity: protocol.SeverityInfo})
+	}
+	status, err := h.o.Buffer.Status()
+	if err != nil {
+		s.Conditions = append(s.Conditions, protocol.Condition{
+			Code: "buffer-failing", Severity: protocol.SeverityError, Args: map[string]string{"cause": err.Error()}})
+		return s
+	}
+	s.Epoch, s.Last = status.Epoch, status.Last
+	s.Backlog = protocol.Backlog{Punches: status.Waiting, Oldest: status.Oldest}
+	s.Capacity = protocol.Capacity{UsedBytes: status.UsedBytes, MaxBytes: status.MaxBytes, DaysLeft: status.DaysLeft}
+	s.Conditions = append(s.Conditions, bufferConditions(status, time.Now())...)
+	return s
+}
+
+// bufferConditions are what the buffer's figures and events mean.
+func bufferConditions(s buffer.Status, now time.Time) (found []protocol.Condition) {
+	add := func(code string, severity protocol.Severity, since *time.Time, args map[string]string) {
+		found = append(found, protocol.Condition{Code: code, Severity: severity, Since: since, Args: args})
+	}
+	if s.Failure != nil {
+		add("buffer-failing", protocol.SeverityError, nil, map[string]string{"cause": s.Failure.Error()})
+	}
+	if s.MaxBytes > 0 && s.Waiting > 0 && s.UsedBytes*100 >= s.MaxBytes*nearlyFull {
+		add("buffer-nearly-full", protocol.SeverityWarning, nil, map[string]string{
+			"waiting": fmt.Sprint(s.Waiting), "percent": fmt.Sprint(s.UsedBytes * 100 / s.MaxBytes)})
+	}
+	for _, event := range []struct {
+		code     string
+		severity protocol.Severity
+		*buffer.Event
+	}{
+		{"buffer-quarantined", protocol.SeverityWarning, s.Quarantine},
+		{"buffer-fork", protocol.SeverityWarning, s.Fork},
+		{"buffer-gap", protocol.SeverityError, s.Gap},
+	} {
+		if event.Event != nil && now.Sub(event.At) < eventShown {
+			at := event.At
+			add(event.code, event.severity, &at, map[string]string{
+				"records": fmt.Sprint(event.Records), "cause": event.Cause})
+		}
+	}
+	for _, v := range []struct {
+		code    string
+		verdict buffer.Verdict
+	}{{"hub-other", buffer.OtherHub}, {"hub-behind", buffer.Behind}} {
+		if n := s.Verdicts[v.verdict]; n > 0 {
+			add(v.code, protocol.SeverityError, nil, map[string]string{"count": fmt.Sprint(n)})
+		}
+	}
+	slices.SortFunc(found, func(a, b protocol.Condition) int { return rank(b.Severity) - rank(a.Severity) })
+	return found
+}
+
+func rank(s protocol.Severity) int {
+	return slices.Index([]protocol.Severity{protocol.SeverityInfo, protocol.SeverityWarning, protocol.SeverityError}, s)
+}

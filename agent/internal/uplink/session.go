@@ -1,0 +1,289 @@
+package uplink
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+)
+
+// Bounds of a session.
+const (
+	holdBack   = 3 * time.Second // the retained receipt is waited for this long before anything is sent again
+	stateGap   = 2 * time.Second // between two states that changes ask for
+	farewell   = 2 * time.Second // for saying goodbye when the agent stops
+	longResend = 5 * time.Minute
+)
+
+// session is one connection: what has been sent over it and not been receipted.
+type session struct {
+	u       *Uplink
+	conn    *mqtt.Conn
+	n       uint32 // messages sent over this connection
+	hubKey  seal.PublicKey
+	waiting []byte // a receipt that came before the key it is signed with
+
+	epoch     protocol.Hash
+	receipted uint64   // the mark as this session last saw it
+	sent      uint64   // last sequence published
+	window    []uint64 // last sequences of segments without a receipt, oldest first
+	hubGone   bool
+	hubSeq    protocol.Seq
+
+	held       bool // nothing is sent until the retained receipt is here, or holdBack is over
+	hold       *time.Timer
+	resend     *time.Timer
+	resendWait time.Duration
+	state      *time.Timer // when the next state is due
+	lastState  time.Time
+}
+
+func newSession(u *Uplink, conn *mqtt.Conn) *session {
+	return &session{u: u, conn: conn, held: true, resendWait: u.o.ResendAfter}
+}
+
+func (s *session) run(ctx context.Context) error {
+	s.hold, s.resend, s.state = time.NewTimer(holdBack), time.NewTimer(s.resendWait), time.NewTimer(0)
+	defer s.hold.Stop()
+	defer s.resend.Stop()
+	defer s.state.Stop()
+	s.goBack()
+	for {
+		if err := s.fill(ctx); err != nil {
+			return err
+		}
+		var err error
+		select {
+		case <-ctx.Done():
+			return s.sayGoodbye(ctx)
+		case m, open := <-s.conn.Messages():
+			if !open {
+				return nil
+			}
+			err = s.take(m)
+		case <-s.u.o.Buffer.Appended():
+		case <-s.u.o.Health.Changed():
+			s.state.Reset(max(0, stateGap-time.Since(s.lastState)))
+		case <-s.state.C:
+			err = s.publishState(ctx, protocol.StatusReady)
+		case <-s.hold.C:
+			s.held = false
+		case <-s.resend.C:
+			// No receipt for a while: the hub or the broker dropped something. Asking
+			// again less and less often spares a line that is barely there.
+			// That the hub said goodbye is a hint too: its return may have been missed.
+			s.resendWait = min(2*s.resendWait, longResend)
+			s.hubGone = false
+			s.goBack()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// goBack forgets what was sent, so that everything without a receipt goes again.
+func (s *session) goBack() {
+	place := s.u.o.Buffer.Place()
+	s.epoch, s.receipted, s.sent, s.window = place.Epoch, place.Receipted, place.Receipted, s.window[:0]
+	s.resend.Reset(jitter(s.resendWait))
+}
+
+// jitter keeps 300 sites from speaking at once after an outage.
+func jitter(d time.Duration) time.Duration { return d + rand.N(d/4+1) }
+
+// fill publishes segments while fewer than SegmentWindow wait for a receipt.
+func (s *session) fill(ctx context.Context) error {
+	if s.held || s.hubGone {
+		return nil
+	}
+	if s.epoch != s.u.o.Buffer.Place().Epoch {
+		s.goBack()
+	}
+	for len(s.window) < protocol.SegmentWindow {
+		segment, found, err := s.u.o.Buffer.Segment(s.sent)
+		if err != nil {
+			return fmt.Errorf("read segment after %d: %w", s.sent, err)
+		}
+		if !found || segment.Epoch != s.epoch {
+			return nil
+		}
+		if err := s.publish(ctx, protocol.KindPunches, segment); err != nil {
+			return err
+		}
+		if len(s.window) == 0 {
+			s.resend.Reset(jitter(s.resendWait))
+		}
+		s.sent = segment.Last
+		s.window = append(s.window, segment.Last)
+		now := time.Now()
+		s.u.change(func(st *Status) { st.LastSent = &now })
+	}
+	return nil
+}
+
+func (s *session) publish(ctx context.Context, kind protocol.Kind, body any) error {
+	s.n++
+	m, err := s.u.message(kind, body, protocol.ConnectionCounter(s.conn.Connection(), s.n))
+	if err != nil {
+		return err
+	}
+	if err := s.conn.Publish(ctx, m); err != nil {
+		return fmt.Errorf("publish %s: %w", kind, err)
+	}
+	return nil
+}
+
+func (s *session) publishState(ctx context.Context, status protocol.Status) error {
+	state := s.u.o.Health.State()
+	state.Status = status
+	s.lastState = time.Now()
+	s.state.Reset(jitter(s.u.o.StateEvery))
+	return s.publish(ctx, protocol.KindState, state)
+}
+
+// sayGoodbye tells that the agent stops on purpose, unless the line is gone.
+func (s *session) sayGoodbye(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	_ = s.publishState(ctx, protocol.StatusDisconnected) // on a line that is gone the will speaks
+	return nil
+}
+
+// take handles one message of the hub. What does not fit is counted and changes
+// nothing; an error is the buffer's and ends the session.
+func (s *session) take(m mqtt.Message) error {
+	topic, err := protocol.ParseTopic(m.Topic)
+	if err != nil {
+		s.u.refuse(err)
+		return nil
+	}
+	if topic.Kind == protocol.KindKeys {
+		s.takeKeys(m)
+		if s.waiting == nil || s.hubKey.IsZero() {
+			return nil
+		}
+		m.Payload, s.waiting = s.waiting, nil
+		m.Topic = protocol.Topic{Site: s.u.o.Site, Kind: protocol.KindReceipt}.String()
+		topic.Kind = protocol.KindReceipt
+	}
+	if len(m.Payload) == 0 { // a retained message was cleared
+		return nil
+	}
+	if s.hubKey.IsZero() {
+		if topic.Kind == protocol.KindReceipt {
+			s.waiting = m.Payload
+		}
+		return nil
+	}
+	e, err := protocol.Open(m.Topic, m.Payload, s.keys)
+	if err != nil {
+		s.u.refuse(err)
+		return nil
+	}
+	switch topic.Kind {
+	case protocol.KindReceipt:
+		return s.takeReceipt(e, m.Payload)
+	case protocol.KindHub:
+		s.takeHub(e)
+	}
+	return nil
+}
+
+// keys knows one key: the one whose fingerprint the configuration names.
+func (s *session) keys(_ protocol.SiteID, id seal.KeyID) (seal.PublicKey, bool) {
+	return s.hubKey, id == s.hubKey.KeyID()
+}
+
+// takeKeys learns the hub's public key from its keys document. The document
+// need not be trusted: the fingerprint decides.
+func (s *session) takeKeys(m mqtt.Message) {
+	if len(m.Payload) == 0 {
+		return
+	}
+	e, err := protocol.Parse(m.Topic, m.Payload)
+	var list protocol.KeyList
+	if err == nil {
+		err = e.Into(&list)
+	}
+	if err != nil {
+		s.u.refuse(err)
+		return
+	}
+	for _, key := range list.Signing {
+		if key.Fingerprint() == s.u.o.Hub && e.SignedBy(key) {
+			s.hubKey = key
+			return
+		}
+	}
+	s.u.refuse(&protocol.Refusal{Reason: protocol.ReasonKey,
+		Cause: fmt.Errorf("the hub's keys document does not hold the key %s that the configuration names", s.u.o.Hub.KeyID())})
+}
+
+func (s *session) takeReceipt(e protocol.Envelope, message []byte) error {
+	if e.To != s.u.o.Key.Public().KeyID() {
+		s.u.refuse(&protocol.Refusal{Reason: protocol.ReasonReceiver,
+			Cause: fmt.Errorf("receipt for key %s", e.To)})
+		return nil
+	}
+	var r protocol.Receipt
+	if err := e.Into(&r); err != nil {
+		s.u.refuse(err)
+		return nil
+	}
+	if e.Seq.Life != r.Generation.Number {
+		s.u.refuse(&protocol.Refusal{Reason: protocol.ReasonBody,
+			Cause: fmt.Errorf("receipt %s in generation %d", e.Seq, r.Generation.Number)})
+		return nil
+	}
+	outcome, err := s.u.o.Buffer.Apply(message, e.Seq, r)
+	if err != nil {
+		return fmt.Errorf("apply receipt %s: %w", e.Seq, err)
+	}
+	s.held = false
+	s.u.o.Receipt(outcome)
+	place := s.u.o.Buffer.Place()
+	before, after := s.receipted, place.Receipted
+	s.receipted = after
+	if s.epoch != place.Epoch || after < before {
+		s.goBack()
+		return nil
+	}
+	for len(s.window) > 0 && s.window[0] <= after {
+		s.window = s.window[1:]
+	}
+	s.sent = max(s.sent, after)
+	if after > before {
+		now := time.Now()
+		s.u.change(func(st *Status) { st.LastReceipt = &now })
+		s.resendWait = s.u.o.ResendAfter
+		s.resend.Reset(jitter(s.resendWait))
+	}
+	return nil
+}
+
+// takeHub follows the hub's birth and will. While the hub is gone nothing is
+// sent: a broker would acknowledge and drop it.
+func (s *session) takeHub(e protocol.Envelope) {
+	var hub protocol.Hub
+	if err := e.Into(&hub); err != nil {
+		s.u.refuse(err)
+		return
+	}
+	if e.Seq.Less(s.hubSeq) {
+		s.u.refuse(&protocol.Refusal{Reason: protocol.ReasonReplay, Cause: fmt.Errorf("hub message %s after %s", e.Seq, s.hubSeq)})
+		return
+	}
+	s.hubSeq = e.Seq
+	s.hubGone = hub.Status == protocol.HubGone
+	s.u.change(func(st *Status) { st.HubPresent = !s.hubGone })
+	if !s.hubGone {
+		s.state.Reset(0)
+		s.resendWait = s.u.o.ResendAfter
+		s.goBack()
+	}
+}

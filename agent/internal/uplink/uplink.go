@@ -1,0 +1,181 @@
+// Package uplink carries what the buffer holds to the hub over MQTT and brings
+// the hub's receipts back: segments out, oldest first, few at a time; the
+// site's state beside them; receipts in, checked, handed to the buffer.
+//
+// It keeps nothing that the buffer keeps: a segment is read anew each time it is
+// sent. Beware: a publish that the broker acknowledged is no delivery. Only a
+// receipt with the hub's signature moves the mark, and that mark is the buffer's.
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+)
+
+// Buffer is what the uplink needs of the agent's buffer.
+type Buffer interface {
+	Boot() uint64
+	Place() buffer.Place
+	Segment(after uint64) (protocol.Segment, bool, error)
+	Apply(message []byte, order protocol.Seq, r protocol.Receipt) (buffer.Outcome, error)
+	Appended() <-chan struct{}
+}
+
+// Health tells how the site is. The uplink adds only what it alone knows: that
+// the line is up.
+type Health interface {
+	State() protocol.State    // Status is set by the uplink
+	Changed() <-chan struct{} // a hint that State would now say something new
+}
+
+// Options are the parts an uplink is made of. All but the intervals are needed.
+type Options struct {
+	Site   protocol.SiteID
+	Key    seal.SigningKey
+	Hub    seal.Fingerprint // of the key whose receipts count
+	Broker []string         // tcp://HOST:PORT; the next one is tried when one does not answer
+	Buffer Buffer
+	Health Health
+	Now    func() *time.Time // nil when the clock is not trusted
+	// Receipt hears what the buffer made of each receipt; it must not block.
+	Receipt func(buffer.Outcome)
+	Logger  *slog.Logger
+
+	StateEvery  time.Duration // between two states when nothing changes; default 60 s
+	ResendAfter time.Duration // without a receipt, the window is sent again; default 10 s, doubling to 5 min
+	BackoffMin  time.Duration // between connections; zero takes the carrier's defaults
+	BackoffMax  time.Duration
+}
+
+// Uplink is one agent's line to its hub. Make it with New, run it once.
+type Uplink struct {
+	o Options
+
+	mu      sync.Mutex // guards status
+	status  Status
+	refused map[protocol.Reason]uint64
+}
+
+// Status is what the uplink tells about itself.
+type Status struct {
+	Connected   bool                       `json:"connected"`
+	Since       *time.Time                 `json:"since"`        // of the present connection or of its loss
+	LastError   string                     `json:"last_error"`   // why there is no line; empty while there is one
+	HubPresent  bool                       `json:"hub_present"`  // the hub said that it is there
+	LastSent    *time.Time                 `json:"last_sent"`    // when a segment was last published
+	LastReceipt *time.Time                 `json:"last_receipt"` // when a receipt last moved the mark
+	Refused     map[protocol.Reason]uint64 `json:"refused"`
+}
+
+// New returns an uplink that has not started yet.
+func New(o Options) *Uplink {
+	if o.StateEvery == 0 {
+		o.StateEvery = time.Minute
+	}
+	if o.ResendAfter == 0 {
+		o.ResendAfter = 10 * time.Second
+	}
+	return &Uplink{o: o, refused: map[protocol.Reason]uint64{}}
+}
+
+// Run keeps the line up until ctx ends; it returns when nothing of it runs any
+// more. A line that is down is no error.
+func (u *Uplink) Run(ctx context.Context) error {
+	o := mqtt.Options{
+		Brokers:  u.o.Broker,
+		ClientID: "sidik-agent-" + string(u.o.Site),
+		Will:     u.will,
+		Subscribe: []string{
+			protocol.Topic{Site: protocol.HubSite, Kind: protocol.KindKeys}.String(),
+			protocol.Topic{Site: protocol.HubSite, Kind: protocol.KindHub}.String(),
+			protocol.Topic{Site: u.o.Site, Kind: protocol.KindReceipt}.String(),
+		},
+		BackoffMin: u.o.BackoffMin,
+		BackoffMax: u.o.BackoffMax,
+		OnTrouble:  u.trouble,
+		Logger:     u.o.Logger,
+	}
+	if err := mqtt.Run(ctx, o, u.serve); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("uplink of site %s: %w", u.o.Site, err)
+	}
+	return nil
+}
+
+// Status returns a copy of what the uplink tells about itself.
+func (u *Uplink) Status() Status {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	s := u.status
+	s.Refused = maps.Clone(u.refused)
+	return s
+}
+
+func (u *Uplink) change(f func(*Status)) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	f(&u.status)
+}
+
+// trouble hears from the carrier why there is no line, and with nil that there is one.
+func (u *Uplink) trouble(err error) {
+	u.change(func(s *Status) {
+		s.LastError = ""
+		if err != nil {
+			s.LastError = err.Error()
+		}
+	})
+}
+
+// refuse counts a message that changed nothing, and says why.
+func (u *Uplink) refuse(err error) {
+	reason := protocol.ReasonOf(err)
+	u.mu.Lock()
+	u.refused[reason]++
+	u.mu.Unlock()
+	u.o.Logger.Warn("message refused", "reason", string(reason), "error", err)
+}
+
+// will is the message that the broker publishes when the connection breaks.
+func (u *Uplink) will(connection uint32) (mqtt.Message, error) {
+	state := u.o.Health.State()
+	state.Status = protocol.StatusLost
+	return u.message(protocol.KindState, state, protocol.ConnectionCounter(connection, protocol.WillMessage))
+}
+
+// message seals a body to the hub.
+func (u *Uplink) message(kind protocol.Kind, body any, counter uint64) (mqtt.Message, error) {
+	e := protocol.Envelope{
+		Kind: kind,
+		Site: u.o.Site,
+		To:   u.o.Hub.KeyID(),
+		Seq:  protocol.Seq{Life: u.o.Buffer.Boot(), Counter: counter},
+		At:   u.o.Now(),
+	}
+	payload, err := protocol.Seal(e, body, u.o.Key)
+	return mqtt.Message{Topic: e.Topic(), Payload: payload, Retained: kind.Retained()}, err
+}
+
+// serve lives as long as one connection.
+func (u *Uplink) serve(ctx context.Context, conn *mqtt.Conn) error {
+	now := time.Now()
+	u.change(func(s *Status) { s.Connected, s.Since = true, &now })
+	defer func() {
+		now := time.Now()
+		u.change(func(s *Status) { s.Connected, s.HubPresent, s.Since = false, false, &now })
+	}()
+	err := newSession(u, conn).run(ctx)
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bkpsdmd-babel/sidik/hub"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
+)
+
+// operator is the person at the command line: language, data folder, database.
+type operator struct {
+	catalogue *phrase.Catalogue
+	lang      phrase.Lang
+	version   string
+
+	data     string
+	database string
+}
+
+// say returns a sentence of the hub's part of the catalogue.
+func (o *operator) say(code string, args phrase.Args) string {
+	return o.catalogue.Say(o.lang, "hub."+code, args)
+}
+
+// tell prints a sentence to the command's standard output.
+func (o *operator) tell(cmd *cobra.Command, code string, args phrase.Args) {
+	fmt.Fprintln(cmd.OutOrStdout(), o.say(code, args))
+}
+
+// explain adds the next step to errors that people meet often.
+func (o *operator) explain(err error) string {
+	for _, known := range []struct {
+		is   error
+		code string
+	}{
+		{hub.ErrRunning, "error-running"},
+		{hub.ErrNotRunning, "error-not-running"},
+		{store.ErrNoSite, "error-no-site"},
+		{store.ErrSiteKey, "error-site-key"},
+		{store.ErrExists, "error-exists"},
+		{store.ErrEngine, "error-engine"},
+	} {
+		if errors.Is(err, known.is) {
+			return err.Error() + "\n" + o.say(known.code, phrase.Args{"data": o.data})
+		}
+	}
+	return err.Error()
+}
+
+// command is the tree of all commands.
+func (o *operator) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "sidik-hub",
+		Short:         o.say("short", nil),
+		Version:       o.version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.PersistentFlags().StringVar(&o.data, "data", "sidik-hub", o.say("flag-data", nil))
+	root.PersistentFlags().StringVar(&o.database, "database", "", o.say("flag-database", nil))
+	root.AddCommand(
+		o.run(), o.identity(), o.site(), o.terminal(), o.pin(), o.condition(),
+		o.punches(), o.watch(), o.verify(), o.backup(), o.restore(),
+	)
+	return root
+}
+
+// withStore runs f on the opened database.
+func (o *operator) withStore(ctx context.Context, f func(s *store.Store) error) (err error) {
+	s, err := hub.OpenStore(ctx, o.data, o.database)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return f(s)
+}
+
+// logger writes lines that journald keeps: its own time is enough there.
+func logger(w io.Writer, level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}

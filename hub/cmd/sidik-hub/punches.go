@@ -1,0 +1,137 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+)
+
+// punches prints stored punches.
+func (o *operator) punches() *cobra.Command {
+	var site, serial, pin, from, to, format string
+	cmd := &cobra.Command{
+		Use:   "punches",
+		Short: o.say("punches-short", nil),
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f := store.Filter{Site: protocol.SiteID(site), Serial: protocol.Serial(serial), PIN: pin}
+			var err error
+			if f.From, err = day(from, 0); err != nil {
+				return fmt.Errorf("--from: %w", err)
+			}
+			if f.To, err = day(to, 1); err != nil { // the last day is whole
+				return fmt.Errorf("--to: %w", err)
+			}
+			begin, known := formats(cmd.OutOrStdout(), o)[format]
+			if !known {
+				return fmt.Errorf("--format: %q is none of table, csv, jsonl, attlog", format)
+			}
+			return o.withStore(cmd.Context(), func(s *store.Store) error {
+				if f.Site != "" {
+					if _, err := s.Agent(cmd.Context(), f.Site); err != nil {
+						return fmt.Errorf("site %s: %w", f.Site, err)
+					}
+				}
+				write, end := begin()
+				for p, err := range s.Punches(cmd.Context(), f) {
+					if err != nil {
+						return err
+					}
+					if err := write(p); err != nil {
+						return err
+					}
+				}
+				return end()
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&site, "site", "", o.say("flag-site", nil))
+	flags.StringVar(&serial, "serial", "", o.say("flag-serial", nil))
+	flags.StringVar(&pin, "pin", "", o.say("flag-pin", nil))
+	flags.StringVar(&from, "from", "", o.say("flag-from", nil))
+	flags.StringVar(&to, "to", "", o.say("flag-to", nil))
+	flags.StringVar(&format, "format", "table", "table | csv | jsonl | attlog")
+	return cmd
+}
+
+// day reads a date and moves it by some days; empty stays open.
+func day(s string, later int) (protocol.LocalTime, error) {
+	if s == "" {
+		return "", nil
+	}
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return "", errors.New("write the date like 2026-01-31")
+	}
+	return protocol.LocalTime(t.AddDate(0, 0, later).Format(time.DateOnly)), nil
+}
+
+// writer begins an output and returns how a punch is written and how it ends.
+type writer func() (write func(store.Punch) error, end func() error)
+
+func formats(out io.Writer, o *operator) map[string]writer {
+	return map[string]writer{
+		"table": func() (func(store.Punch) error, func() error) {
+			w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+			fmt.Fprintln(w, o.say("punches-head", nil))
+			return func(p store.Punch) error {
+				_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", p.Record.Time, p.PIN, p.Site, p.Record.Serial,
+					p.Record.Status, p.Record.Verify, p.Record.WorkCode, strings.Join(p.Flags.Names(), " "))
+				return err
+			}, w.Flush
+		},
+		"csv": func() (func(store.Punch) error, func() error) {
+			w := csv.NewWriter(out)
+			_ = w.Write([]string{"site", "serial", "pin", "time", "status", "verify", "work_code", "nth", "received", "flags"}) // kept until Flush
+			return func(p store.Punch) error {
+					return w.Write([]string{string(p.Site), string(p.Record.Serial), p.PIN, string(p.Record.Time),
+						strconv.Itoa(int(p.Record.Status)), strconv.Itoa(int(p.Record.Verify)), strconv.FormatUint(uint64(p.Record.WorkCode), 10),
+						strconv.FormatUint(uint64(p.Record.Nth), 10), p.Received.UTC().Format(time.RFC3339), strings.Join(p.Flags.Names(), " ")})
+				}, func() error {
+					w.Flush()
+					return w.Error()
+				}
+		},
+		"jsonl": func() (func(store.Punch) error, func() error) {
+			e := json.NewEncoder(out)
+			return func(p store.Punch) error {
+				return e.Encode(map[string]any{
+					"site": p.Site, "serial": p.Record.Serial, "pin": p.PIN, "time": p.Record.Time,
+					"status": p.Record.Status, "verify": p.Record.Verify, "work_code": p.Record.WorkCode, "nth": p.Record.Nth,
+					"received": p.Received.UTC().Format(time.RFC3339), "flags": p.Flags.Names(),
+				})
+			}, func() error { return nil }
+		},
+		// The terminals' own text file; an impossible time has no place in it.
+		"attlog": func() (func(store.Punch) error, func() error) {
+			left := 0
+			return func(p store.Punch) error {
+					wall, exists := p.Record.Time.Wall()
+					if !exists {
+						left++
+						return nil
+					}
+					_, err := fmt.Fprintf(out, "%9s\t%s\t1\t%d\t%d\t%d\r\n", p.PIN, wall.Format(time.DateTime),
+						p.Record.Status, p.Record.Verify, p.Record.WorkCode)
+					return err
+				}, func() error {
+					if left > 0 {
+						return fmt.Errorf("%d punches with an impossible time cannot be written as attlog: use --format csv", left)
+					}
+					return nil
+				}
+		},
+	}
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bkpsdmd-babel/sidik/hub"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/verify"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+)
+
+// errBroken ends the command with status 1 after the breaks were printed.
+var errBroken = errors.New("the stored punches do not verify")
+
+// verify recomputes everything, writes the evidence of a month, or checks one.
+func (o *operator) verify() *cobra.Command {
+	var site, month, export, check string
+	var trusted []string
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: o.say("verify-short", nil),
+		Long:  o.say("verify-long", nil),
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case check != "":
+				return o.checkEvidence(cmd, check, trusted)
+			case export != "":
+				return o.exportEvidence(cmd, site, month, export)
+			default:
+				return o.verifyStore(cmd)
+			}
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&export, "export", "", o.say("flag-export", nil))
+	flags.StringVar(&site, "site", "", o.say("flag-site", nil))
+	flags.StringVar(&month, "month", "", o.say("flag-month", nil))
+	flags.StringVar(&check, "check", "", o.say("flag-check", nil))
+	flags.StringSliceVar(&trusted, "key", nil, o.say("flag-key", nil))
+	return cmd
+}
+
+func (o *operator) verifyStore(cmd *cobra.Command) error {
+	return o.withStore(cmd.Context(), func(s *store.Store) error {
+		report, err := verify.Verify(cmd.Context(), s, func(b verify.Break) {
+			fmt.Fprintf(cmd.OutOrStdout(), "%s  epoch %s  %d  %s: %s\n", b.Site, b.Epoch.Short(), b.Seq, b.Table, b.What)
+		})
+		if err != nil {
+			return err
+		}
+		o.tell(cmd, "verify-done", phrase.Args{"sites": report.Sites, "epochs": report.Epochs,
+			"segments": report.Segments, "sightings": report.Sightings, "breaks": report.Breaks})
+		if report.Breaks > 0 {
+			return errBroken
+		}
+		return nil
+	})
+}
+
+func (o *operator) exportEvidence(cmd *cobra.Command, site, month, path string) (err error) {
+	id, err := protocol.ParseSiteID(site)
+	if err != nil {
+		return fmt.Errorf("--site: %w", err)
+	}
+	key, _, err := hub.LoadKey(o.data)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}()
+	err = o.withStore(cmd.Context(), func(s *store.Store) error {
+		return verify.Export(cmd.Context(), s, id, month, key, f, time.Now())
+	})
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	o.tell(cmd, "export-done", phrase.Args{"file": path, "site": id, "month": month})
+	return nil
+}
+
+func (o *operator) checkEvidence(cmd *cobra.Command, path string, trusted []string) error {
+	t := verify.Trusted{}
+	for n, text := range trusted {
+		key, err := seal.ParseFingerprint(text)
+		if err != nil {
+			return fmt.Errorf("--key: %w", err)
+		}
+		if n == 0 {
+			t.Hub = key
+			continue
+		}
+		t.Agents = append(t.Agents, key)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	evidence, err := verify.Check(cmd.Context(), f, size, t)
+	if err != nil {
+		return fmt.Errorf("check %s: %w", path, err)
+	}
+	o.tell(cmd, "check-done", phrase.Args{"file": path, "evidence": fmt.Sprintf("%+v", evidence)})
+	return nil
+}
+
+// backup copies the database while the hub runs.
+func (o *operator) backup() *cobra.Command {
+	var to string
+	cmd := &cobra.Command{
+		Use:   "backup --to FILE",
+		Short: o.say("backup-short", nil),
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.withStore(cmd.Context(), func(s *store.Store) error {
+				if err := s.Backup(cmd.Context(), to, verify.Store); err != nil {
+					return err
+				}
+				o.tell(cmd, "backup-done", phrase.Args{"file": to})
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&to, "to", "", o.say("flag-backup-to", nil))
+	_ = cmd.MarkFlagRequired("to") // the flag is defined in the line above
+	return cmd
+}
+
+// restore puts a backup in place; the hub begins a new generation with it.
+func (o *operator) restore() *cobra.Command {
+	var from string
+	cmd := &cobra.Command{
+		Use:   "restore --from FILE",
+		Short: o.say("restore-short", nil),
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if o.database != "" {
+				return store.ErrEngine
+			}
+			release, err := hub.Exclusive(o.data)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, release()) }()
+			g, err := store.Restore(cmd.Context(), from, hub.DatabasePath(o.data), time.Now(), verify.Store)
+			if err != nil {
+				return err
+			}
+			o.tell(cmd, "restore-done", phrase.Args{"file": from, "generation": g.Number})
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", o.say("flag-restore-from", nil))
+	_ = cmd.MarkFlagRequired("from") // the flag is defined in the line above
+	return cmd
+}

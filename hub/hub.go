@@ -1,0 +1,304 @@
+// Package hub puts the parts of the hub together: the store, the broker, the
+// line to it, what comes in (ingest), what goes out (dispatch) and the pages.
+//
+// It opens, starts, waits and closes in reverse order, and decides nothing.
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/broker"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/dispatch"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/ingest"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+)
+
+// Config is what a hub is started with.
+type Config struct {
+	Data     string   // folder of key, database and broker
+	Database string   // postgres://…, or empty for SQLite in Data
+	Brokers  []string // tcp://HOST:PORT of a broker that runs elsewhere; none: the embedded one
+	MQTT     string   // where the embedded broker listens; loopback only
+	Pages    string   // where the pages listen; loopback only
+	Version  string
+	Logger   *slog.Logger
+	Ready    func(Addresses) // called once, when agents and browsers may come; may be nil
+}
+
+// Addresses is where a running hub is found. It is also written to the data
+// folder, for the commands that talk to it.
+type Addresses struct {
+	Brokers []string `json:"brokers"`
+	Pages   string   `json:"pages"`
+	Key     string   `json:"key"` // fingerprint of the hub's signing key
+}
+
+// ErrRunning says that another hub works in the data folder.
+var ErrRunning = errors.New("another hub runs in this data folder; stop it first")
+
+// ErrLoopback says that an address would be open to the network.
+var ErrLoopback = errors.New("this version has no accounts and no TLS yet: the pages listen on a loopback address only, such as 127.0.0.1:8080")
+
+// Files of the data folder.
+const (
+	keyFile      = "hub.key"
+	databaseFile = "hub.db"
+	brokerFolder = "broker"
+	runFile      = "run.json"
+	lockFile     = "hub.lock"
+)
+
+// Hub is one running hub.
+type Hub struct {
+	config   Config
+	key      seal.SigningKey
+	store    *store.Store
+	metrics  *metrics.Metrics
+	dispatch *dispatch.Dispatch
+	ingest   *ingest.Ingest
+	brokers  []string
+
+	mu    sync.Mutex // guards live
+	live  web.Live
+	ready sync.Once
+}
+
+// Run runs a hub until ctx ends, and returns when nothing of it runs any more.
+func Run(ctx context.Context, c Config) (err error) {
+	release, err := lock(c.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	key, created, err := LoadKey(c.Data)
+	if err != nil {
+		return err
+	}
+	if created {
+		c.Logger.Info("hub key made", "fingerprint", string(key.Public().Fingerprint()))
+	}
+	s, err := OpenStore(ctx, c.Data, c.Database)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	h := &Hub{config: c, key: key, store: s, metrics: metrics.New(c.Version), brokers: c.Brokers}
+	if len(c.Brokers) == 0 {
+		b, err := broker.Start(ctx, broker.Options{Dir: filepath.Join(c.Data, brokerFolder), Listen: c.MQTT, Logger: c.Logger})
+		if err != nil {
+			return fmt.Errorf("start broker: %w", err)
+		}
+		defer b.Close()
+		h.brokers = []string{b.URL()}
+	}
+	h.dispatch = dispatch.New(dispatch.Options{
+		Store: s, Key: key, Version: c.Version, Logger: c.Logger,
+		Sent: func(n int) {
+			for range n {
+				h.metrics.Receipt()
+			}
+		},
+	})
+	h.ingest = ingest.New(ingest.Options{
+		Store: s, Dispatch: h.dispatch, Meter: h.metrics, Hub: key.Public(),
+		Workers: runtime.GOMAXPROCS(0), Logger: c.Logger,
+	})
+	pages, err := listen(c.Pages)
+	if err != nil {
+		return err
+	}
+	return h.run(ctx, pages)
+}
+
+// run serves pages and broker until ctx ends or one of them cannot go on.
+func (h *Hub) run(ctx context.Context, pages net.Listener) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	server := &http.Server{
+		Handler: web.New(web.Options{
+			Store: h.store, Live: h.status, Metrics: h.metrics, StoreSize: h.storeSize,
+			Logger: h.config.Logger, Version: h.config.Version,
+		}),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	addresses := Addresses{Brokers: h.brokers, Pages: "http://" + pages.Addr().String(), Key: string(h.key.Public().Fingerprint())}
+	if err := writeAddresses(h.config.Data, addresses); err != nil {
+		return errors.Join(err, pages.Close())
+	}
+	defer os.Remove(filepath.Join(h.config.Data, runFile))
+	var parts sync.WaitGroup
+	parts.Go(func() {
+		if err := server.Serve(pages); !errors.Is(err, http.ErrServerClosed) {
+			cancel(fmt.Errorf("serve pages: %w", err))
+		}
+	})
+	parts.Go(func() {
+		<-ctx.Done()
+		closing, stop := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer stop()
+		if server.Shutdown(closing) != nil {
+			server.Close()
+		}
+	})
+	parts.Go(func() {
+		err := mqtt.Run(ctx, h.line(ctx), func(ctx context.Context, conn *mqtt.Conn) error {
+			return h.serve(ctx, conn, func() {
+				h.ready.Do(func() {
+					if h.config.Ready != nil {
+						h.config.Ready(addresses)
+					}
+				})
+			})
+		})
+		if ctx.Err() == nil {
+			cancel(fmt.Errorf("line to the broker: %w", err))
+		}
+	})
+	parts.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// line is the hub's own connection to its broker: an ordinary client's.
+func (h *Hub) line(ctx context.Context) mqtt.Options {
+	return mqtt.Options{
+		Brokers:   h.brokers,
+		ClientID:  "sidik-hub",
+		Will:      func(uint32) (mqtt.Message, error) { return h.dispatch.Will(ctx) },
+		Subscribe: []string{protocol.TopicUp(protocol.KindState), protocol.TopicUp(protocol.KindPunches)},
+		OnTrouble: h.trouble,
+		Logger:    h.config.Logger,
+	}
+}
+
+// serve lives as long as one connection: it clears what strangers left, then
+// takes in and sends out side by side.
+func (h *Hub) serve(ctx context.Context, conn *mqtt.Conn, ready func()) error {
+	if err := h.sweep(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var parts sync.WaitGroup
+	parts.Go(func() { cancel(h.ingest.Run(ctx, conn.Messages())) })
+	parts.Go(func() { cancel(h.dispatch.Serve(ctx, conn, ready)) })
+	parts.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				h.metrics.Dropped(conn.Dropped())
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	parts.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// sweep looks at everything that the broker kept, over a connection of its own.
+func (h *Hub) sweep(ctx context.Context) error {
+	ctx, done := context.WithCancel(ctx)
+	defer done()
+	var swept error
+	err := mqtt.Run(ctx, mqtt.Options{
+		Brokers:   h.brokers,
+		ClientID:  "sidik-hub-sweep",
+		Subscribe: []string{protocol.TopicAll},
+		Logger:    h.config.Logger,
+	}, func(ctx context.Context, conn *mqtt.Conn) error {
+		swept = h.dispatch.Sweep(ctx, conn)
+		done()
+		return nil
+	})
+	if swept != nil || errors.Is(err, context.Canceled) {
+		return swept
+	}
+	return err
+}
+
+func (h *Hub) trouble(err error) {
+	h.mu.Lock()
+	h.live.Broker, h.live.Since, h.live.Trouble = err == nil, time.Now(), err
+	h.mu.Unlock()
+	h.metrics.Broker(err == nil)
+}
+
+func (h *Hub) status() web.Live {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	live := h.live
+	live.Address = h.brokers[0]
+	return live
+}
+
+func (h *Hub) storeSize() (int64, error) {
+	var size int64
+	for _, name := range []string{databaseFile, databaseFile + "-wal"} {
+		info, err := os.Stat(filepath.Join(h.config.Data, name))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		size += info.Size()
+	}
+	return size, nil
+}
+
+// listen opens the pages' address, which must not be open to the network.
+func listen(address string) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("address of the pages %q: %w", address, err)
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return nil, fmt.Errorf("address of the pages %q: %w", address, ErrLoopback)
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("open the pages' address: %w", err)
+	}
+	return l, nil
+}
+
+func writeAddresses(data string, a Addresses) error {
+	text, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(data, runFile)
+	if err := os.WriteFile(path+".new", append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write addresses: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("write addresses: %w", err)
+	}
+	return nil
+}

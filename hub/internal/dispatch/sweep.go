@@ -1,0 +1,48 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
+)
+
+// quiet is how long no retained message comes before the sweep believes that it
+// has seen them all.
+const quiet = 400 * time.Millisecond
+
+// Sweep removes retained messages that are not this hub's to have: of sites
+// that it does not know, and of topics that the contract does not have. conn
+// must be subscribed to protocol.TopicAll and used for nothing else.
+func (d *Dispatch) Sweep(ctx context.Context, conn *mqtt.Conn) error {
+	agents, err := d.o.Store.Agents(ctx)
+	if err != nil {
+		return fmt.Errorf("read agents: %w", err)
+	}
+	known := map[protocol.SiteID]bool{protocol.HubSite: true}
+	for _, a := range agents {
+		known[a.Site] = true
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(quiet):
+			return nil
+		case m, open := <-conn.Messages():
+			if !open {
+				return nil
+			}
+			topic, err := protocol.ParseTopic(m.Topic)
+			if !m.Retained || len(m.Payload) == 0 || err == nil && known[topic.Site] {
+				continue
+			}
+			d.o.Logger.Info("stranger's retained message removed", "topic", m.Topic)
+			if err := conn.Publish(ctx, mqtt.Message{Topic: m.Topic, Retained: true}); err != nil {
+				return fmt.Errorf("remove retained message at %s: %w", m.Topic, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+)
+
+// check verifies one message and passes it on. A refusal is counted and is no
+// error; an error is the store's.
+func (i *Ingest) check(ctx context.Context, m mqtt.Message, out chan<- checked) error {
+	c, err := i.verify(ctx, m)
+	var refusal *protocol.Refusal
+	if errors.As(err, &refusal) {
+		i.refuse(c.envelope.Kind, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	select {
+	case out <- c:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// verify checks form, site, key, signature and receiver, in this order.
+func (i *Ingest) verify(ctx context.Context, m mqtt.Message) (checked, error) {
+	c := checked{message: m.Payload, retained: m.Retained, received: time.Now()}
+	var err error
+	if c.envelope, err = protocol.Parse(m.Topic, m.Payload); err != nil {
+		return c, err
+	}
+	agent, err := i.agents.get(ctx, i.o.Store, c.envelope.Site, c.received)
+	if errors.Is(err, store.ErrNoSite) || err == nil && agent.Fingerprint.KeyID() != c.envelope.From {
+		if err := i.o.Store.CountAttempt(ctx, c.envelope.Site, c.envelope.From, c.received); err != nil {
+			return c, fmt.Errorf("count attempt of site %s: %w", c.envelope.Site, err)
+		}
+		return c, &protocol.Refusal{Reason: protocol.ReasonKey,
+			Cause: fmt.Errorf("site %s with key %s is not admitted", c.envelope.Site, c.envelope.From)}
+	}
+	if err != nil {
+		return c, fmt.Errorf("find agent of site %s: %w", c.envelope.Site, err)
+	}
+	if c.envelope.Kind == protocol.KindState {
+		if err := c.envelope.Into(&c.state); err != nil {
+			return c, err
+		}
+		if agent.Key.IsZero() {
+			if agent.Key, err = i.learn(ctx, c, agent); err != nil {
+				return c, err
+			}
+		}
+	}
+	if !c.envelope.SignedBy(agent.Key) {
+		return c, &protocol.Refusal{Reason: protocol.ReasonSignature,
+			Cause: fmt.Errorf("%s message of site %s", c.envelope.Kind, c.envelope.Site)}
+	}
+	if c.envelope.To != i.o.Hub.KeyID() {
+		return c, &protocol.Refusal{Reason: protocol.ReasonReceiver,
+			Cause: fmt.Errorf("%s message of site %s is for key %s", c.envelope.Kind, c.envelope.Site, c.envelope.To)}
+	}
+	if c.envelope.Kind == protocol.KindPunches {
+		if err := c.envelope.IntoUnchecked(&c.segment); err != nil {
+			return c, err
+		}
+		if c.links, err = c.segment.Links(); err != nil {
+			return c, &protocol.Refusal{Reason: protocol.ReasonBody, Cause: err}
+		}
+	}
+	return c, nil
+}
+
+// learn takes the public key out of a site's first state: the admitted
+// fingerprint says whether it is the right one.
+func (i *Ingest) learn(ctx context.Context, c checked, agent store.Agent) (seal.PublicKey, error) {
+	key := c.state.Key
+	if key.Fingerprint() != agent.Fingerprint || !c.envelope.SignedBy(key) {
+		return seal.PublicKey{}, &protocol.Refusal{Reason: protocol.ReasonSignature,
+			Cause: fmt.Errorf("state of site %s does not show the admitted key", c.envelope.Site)}
+	}
+	if err := i.o.Store.LearnKey(ctx, agent.Site, key, c.received); err != nil {
+		return seal.PublicKey{}, fmt.Errorf("learn key of site %s: %w", agent.Site, err)
+	}
+	i.agents.forget(agent.Site)
+	return key, nil
+}
+
+// agentCache spares the store a question per message. An operator admits or
+// replaces agents in another process, so nothing is believed for long.
+type agentCache struct {
+	mu    sync.Mutex // guards known
+	known map[protocol.SiteID]cachedAgent
+}
+
+type cachedAgent struct {
+	agent store.Agent
+	err   error // store.ErrNoSite is remembered too
+	until time.Time
+}
+
+const (
+	believed  = 2 * time.Second
+	maxCached = 4096 // strangers may claim any name
+)
+
+func (a *agentCache) get(ctx context.Context, s Store, site protocol.SiteID, now time.Time) (store.Agent, error) {
+	a.mu.Lock()
+	found, ok := a.known[site]
+	a.mu.Unlock()
+	if ok && now.Before(found.until) {
+		return found.agent, found.err
+	}
+	agent, err := s.Agent(ctx, site)
+	if err != nil && !errors.Is(err, store.ErrNoSite) {
+		return store.Agent{}, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.known) >= maxCached {
+		clear(a.known)
+	}
+	a.known[site] = cachedAgent{agent, err, now.Add(believed)}
+	return agent, err
+}
+
+func (a *agentCache) forget(site protocol.SiteID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.known, site)
+}

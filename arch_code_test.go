@@ -316,3 +316,18 @@ func ignoredNames(t testing.TB) (patterns []string) {
 	}
 	return patterns
 }
+
+// untold returns the folders of testdata that its README does not name.
+func untold(root fs.FS) (folders []string, err error) {
+	readme, err := fs.ReadFile(root, "testdata/README.md")
+	if err != nil {
+		return nil, err
+	}
+	entries, err := fs.ReadDir(root, "testdata")
+	for _, e := range entries {
+		if e.IsDir() && !strings.Contains(string(readme), "`"+e.Name()+"/") {
+			folders = append(folders, e.Name())
+		}
+	}
+	return folders, err
+}

@@ -89,6 +89,14 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 			t.Errorf("complaints = %q, want one, about scripts", broken)
 		}
 	})
+	t.Run("testdata from nowhere", func(t *testing.T) {
+		folders, err := untold(fstest.MapFS{
+			"testdata/README.md": {Data: []byte("| `known/` |")}, "testdata/known/a": {}, "testdata/found/a": {},
+		})
+		if err != nil || len(folders) != 1 || folders[0] != "found" {
+			t.Errorf("untold = %v, %v, want found", folders, err)
+		}
+	})
 	t.Run("good code passes", func(t *testing.T) {
 		code := "// Package hub.\npackage hub\n\nimport (\n\"errors\"\n\"embed\"\n)\n" +
 			"var ErrGone = errors.New(\"gone\")\nvar pages embed.FS\nvar _ error = ErrGone\nvar bucket = []byte(\"x\")\n" +

@@ -126,6 +126,13 @@ func TestTreeIsKept(t *testing.T) {
 	}
 }
 
+func TestTreeTellsWhereItsTestdataCameFrom(t *testing.T) {
+	folders, err := untold(os.DirFS("."))
+	if err != nil || len(folders) > 0 {
+		t.Errorf("testdata/README.md does not say where these came from: %v (%v)", folders, err)
+	}
+}
+
 // Every wall must stand in front of something: a renamed package would leave a
 // row that guards nothing.
 func TestWallsGuardSomething(t *testing.T) {

@@ -106,7 +106,7 @@ func (d *Driver) identify(ctx context.Context) error {
 		{&id.Algorithm, func() (string, error) { return d.conn.Option(ctx, "~ZKFPVersion") }},
 	} {
 		value, err := item.ask()
-		if _, refused := errors.AsType[*zk.Refusal](err); err != nil && !refused {
+		if err != nil && !refused(err) {
 			return err
 		}
 		*item.into = value
@@ -119,7 +119,7 @@ func (d *Driver) identify(ctx context.Context) error {
 func (d *Driver) clock(ctx context.Context) (protocol.LocalTime, protocol.Offset, error) {
 	before := time.Now()
 	packed, err := d.conn.Time(ctx)
-	if _, refused := errors.AsType[*zk.Refusal](err); refused {
+	if refused(err) {
 		return "", protocol.OffsetUnknown, nil
 	}
 	if err != nil {
@@ -137,19 +137,26 @@ func (d *Driver) clock(ctx context.Context) (protocol.LocalTime, protocol.Offset
 	return protocol.NewLocalTime(wall), protocol.Offset(offset / time.Second), nil
 }
 
+// refused tells whether the terminal does not do what was asked. That it does not
+// know us any more is no such refusal: over UDP it is how the end of a session shows.
+func refused(err error) bool {
+	refusal, ok := errors.AsType[*zk.Refusal](err)
+	return ok && refusal.Code != zk.AckUnauth
+}
+
 // because adds to a failure the cause by which people and the schedule decide;
 // otherwise is the cause of a line that broke.
 func because(err, otherwise error) error {
 	cause := otherwise
-	refusal, refused := errors.AsType[*zk.Refusal](err)
+	_, answered := errors.AsType[*zk.Refusal](err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err
-	case errors.Is(err, zk.ErrKey), refused && refusal.Code == zk.AckUnauth:
+	case errors.Is(err, zk.ErrKey), answered && !refused(err):
 		cause = terminal.ErrKey
 	case errors.Is(err, zk.ErrMagic), errors.Is(err, zk.ErrAccessPanel):
 		cause = terminal.ErrNotTerminal
-	case refused:
+	case answered:
 		cause = terminal.ErrRefused
 	case errors.Is(err, zk.ErrLayout), errors.Is(err, zk.ErrCompressed):
 		cause = terminal.ErrLayout

@@ -2,7 +2,6 @@ package zkdriver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -108,7 +107,7 @@ func (d *Driver) readLog(ctx context.Context, ask terminal.Ask, r *terminal.Read
 // sizes asks for the counts; a terminal that refuses has none.
 func (d *Driver) sizes(ctx context.Context) (zk.Sizes, error) {
 	sizes, err := d.conn.Sizes(ctx)
-	if _, refused := errors.AsType[*zk.Refusal](err); refused {
+	if refused(err) {
 		return zk.Sizes{}, nil
 	}
 	return sizes, err

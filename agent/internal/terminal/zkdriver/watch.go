@@ -2,7 +2,7 @@ package zkdriver
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -58,8 +58,7 @@ func (d *Driver) listen(ctx context.Context, hint func()) (heard bool, err error
 	}
 	if !d.registered {
 		// A terminal that refuses has no events; its session is kept all the same.
-		err := d.conn.RegisterEvents(listening, zk.EventAttLog)
-		if _, refused := errors.AsType[*zk.Refusal](err); err != nil && !refused {
+		if err := d.conn.RegisterEvents(listening, zk.EventAttLog); err != nil && !refused(err) {
 			return false, because(err, terminal.ErrIncomplete)
 		}
 		d.registered = true
@@ -67,7 +66,7 @@ func (d *Driver) listen(ctx context.Context, hint func()) (heard bool, err error
 	}
 	for {
 		if err := d.next(listening, hint); err != nil {
-			return true, because(err, terminal.ErrUnreachable)
+			return true, fmt.Errorf("%w: %w", terminal.ErrUnreachable, err)
 		}
 	}
 }

@@ -141,15 +141,37 @@ func (h *health) failed(err error, now time.Time) bool {
 	return fresh
 }
 
-// failureCode is the condition that a failed read raises.
+// failureCode is the word for why reading failed: the terminal's cause, or that the
+// buffer takes nothing.
 func failureCode(err error) string {
 	switch {
 	case errors.Is(err, buffer.ErrFull):
-		return "collect-buffer-full"
+		return "buffer-full"
 	case isBuffer(err):
-		return "collect-buffer-refuses"
+		return "buffer-failing"
 	}
-	return "terminal-" + terminal.Cause(err)
+	return terminal.Cause(err)
+}
+
+// root is the first reason in a chain of errors, which is short enough for people.
+func root(err error) string {
+	for {
+		switch wrapped := err.(type) {
+		case interface{ Unwrap() error }:
+			if wrapped.Unwrap() == nil {
+				return err.Error()
+			}
+			err = wrapped.Unwrap()
+		case interface{ Unwrap() []error }:
+			all := wrapped.Unwrap()
+			if len(all) == 0 {
+				return err.Error()
+			}
+			err = all[len(all)-1]
+		default:
+			return err.Error()
+		}
+	}
 }
 
 // since keeps the moment from which something holds.
@@ -183,7 +205,9 @@ func (h *health) conditions(now time.Time) (list []protocol.Condition) {
 		list = append(list, protocol.Condition{Code: code, Severity: severity, Subject: string(h.shown.Serial), Since: &since, Args: args})
 	}
 	if h.failures > 0 {
-		h.addFailure(add)
+		if c, told := h.failure(); told {
+			list = append(list, c)
+		}
 	}
 	if !h.offSince.IsZero() && h.trusted() {
 		add("terminal-clock", protocol.SeverityWarning, h.offSince, map[string]string{"seconds": strconv.Itoa(int(h.shown.Offset))})
@@ -209,23 +233,31 @@ func (h *health) conditions(now time.Time) (list []protocol.Condition) {
 	return list
 }
 
-// addFailure says why reading fails. A line that broke once is no news yet: reads
-// fail and succeed again; only a second failure in a row is a condition.
-func (h *health) addFailure(add func(string, protocol.Severity, time.Time, map[string]string)) {
-	args := map[string]string{"address": h.shown.Address}
-	severity := protocol.SeverityError
-	switch h.shown.LastError {
-	case "terminal-unreachable", "terminal-incomplete":
-		if h.failures < 2 {
-			return
-		}
-		if h.shown.LastError == "terminal-incomplete" {
-			severity = protocol.SeverityWarning
-		}
-	case "terminal-stranger":
-		if stranger, ok := errors.AsType[*terminal.StrangerError](h.cause); ok {
-			args["got"] = string(stranger.Got)
-		}
+// failure is the condition for why reading fails. A line that broke once is no news
+// yet, since reads fail and succeed again: only a second failure in a row is one. What
+// is wrong with the buffer, other than that it is full, the buffer tells itself.
+func (h *health) failure() (c protocol.Condition, told bool) {
+	since := h.failing
+	c = protocol.Condition{
+		Code:     "terminal-" + h.shown.LastError,
+		Severity: protocol.SeverityError,
+		Subject:  string(h.shown.Serial),
+		Since:    &since,
+		Args:     map[string]string{"address": h.shown.Address, "cause": root(h.cause)},
 	}
-	add(h.shown.LastError, severity, h.failing, args)
+	switch h.shown.LastError {
+	case "unreachable":
+		return c, h.failures > 1
+	case "incomplete":
+		c.Severity = protocol.SeverityWarning
+		return c, h.failures > 1
+	case "buffer-full":
+		return protocol.Condition{Code: "buffer-full", Severity: protocol.SeverityError, Since: &since}, true
+	case "buffer-failing":
+		return c, false
+	}
+	if stranger, ok := errors.AsType[*terminal.StrangerError](h.cause); ok {
+		c.Args["got"] = string(stranger.Got)
+	}
+	return c, true
 }

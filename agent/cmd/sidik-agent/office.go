@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,9 @@ func (o *office) explain(err error) string {
 		if errors.Is(err, known.is) {
 			return err.Error() + "\n" + o.say(known.code, phrase.Args{"file": o.file})
 		}
+	}
+	if _, dialing := errors.AsType[*net.OpError](err); dialing {
+		return err.Error() + "\n" + o.say("error-unreachable", nil)
 	}
 	return err.Error()
 }

@@ -332,7 +332,8 @@ func (t *technician) templates(ctx context.Context, conn *zk.Conn, out sheet) er
 }
 
 func (t *technician) punches(ctx context.Context, conn *zk.Conn, out sheet) error {
-	reading, err := conn.Attendance(ctx, zk.ReadOptions{Progress: t.progress()})
+	reading, err := conn.Attendance(ctx, zk.ReadOptions{Progress: t.bar(os.Stderr, t.address)})
+	fmt.Fprintln(os.Stderr) // ends the line of the progress
 	if errors.Is(err, zk.ErrUnproven) {
 		return errors.Join(errIncomplete, err)
 	}
@@ -366,9 +367,4 @@ func (t *technician) punches(ctx context.Context, conn *zk.Conn, out sheet) erro
 		}
 	}
 	return nil
-}
-
-// progress shows how far the read is, on standard error.
-func (t *technician) progress() func(done, total int) {
-	return t.bar(os.Stderr, t.address)
 }

@@ -19,7 +19,26 @@ func Command() *cobra.Command {
 		Use:   "simulate",
 		Short: "Tiruan untuk uji coba / simulated things to try with",
 	}
-	c.AddCommand(terminalCommand())
+	c.AddCommand(terminalCommand(), officeCommand())
+	return c
+}
+
+func officeCommand() *cobra.Command {
+	var o Office
+	c := &cobra.Command{
+		Use:   "office",
+		Short: "Hub dan satu kantor tiruan / a hub and one simulated office",
+		Long: `Menjalankan hub, satu agen dan satu mesin tiruan dengan orang yang presensi.
+Runs a hub, one agent and one simulated terminal with people punching, by the same steps
+that an operator takes. A second run in the same folder goes on where the first ended.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return o.Run(c.Context(), c.OutOrStdout()) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.Dir, "dir", ".run", "folder in which everything is kept")
+	f.StringVar(&o.Programs, "programs", "", "folder of sidik-hub and sidik-agent (default: beside this program)")
+	f.DurationVar(&o.PunchEvery, "punch-every", 2*time.Second, "let somebody punch this often")
+	f.StringVar(&o.Pages, "pages", "127.0.0.1:0", "address of the hub's pages; port 0 takes a free one")
 	return c
 }
 

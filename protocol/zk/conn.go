@@ -102,15 +102,20 @@ func dial(ctx context.Context, options Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if options.ChunkSize <= 0 || options.ChunkSize > line.chunk() {
-		options.ChunkSize = line.chunk()
-	}
-	c := &Conn{line: line, options: options, turn: make(chan struct{}, 1), gone: make(chan struct{})}
+	c := newConn(line, options)
 	if err := c.do(ctx, c.login); err != nil {
 		line.close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// newConn is a session that is not open yet.
+func newConn(line carrier, options Options) *Conn {
+	if options.ChunkSize <= 0 || options.ChunkSize > line.chunk() {
+		options.ChunkSize = line.chunk()
+	}
+	return &Conn{line: line, options: options, turn: make(chan struct{}, 1), gone: make(chan struct{})}
 }
 
 // login opens the session.

@@ -41,6 +41,7 @@ func (b *Buffer) Append(f Flush) error {
 
 func canonicals(f Flush) ([]flush.Entry, error) {
 	entries := make([]flush.Entry, len(f.Entries))
+	arena := make([]byte, 0, 160*len(entries)) // one allocation for nearly all
 	for i, e := range f.Entries {
 		if err := e.Record.Check(); err != nil {
 			return nil, err
@@ -48,7 +49,9 @@ func canonicals(f Flush) ([]flush.Entry, error) {
 		if e.Record.Serial != f.Serial {
 			return nil, fmt.Errorf("%w: a record of terminal %s among those of %s", protocol.ErrRecord, e.Record.Serial, f.Serial)
 		}
-		entries[i] = flush.Entry{Mark: e.Mark, Record: e.Record.AppendCanonical(make([]byte, 0, 192))}
+		start := len(arena)
+		arena = e.Record.AppendCanonical(arena)
+		entries[i] = flush.Entry{Mark: e.Mark, Record: arena[start:]}
 	}
 	return entries, nil
 }
@@ -76,28 +79,17 @@ func (b *Buffer) append(f Flush, entries []flush.Entry) error {
 	if err := b.makeRoom(size); err != nil {
 		return err
 	}
-	last, head := b.last, b.head
-	err := b.update(func(tx *bbolt.Tx) error {
-		last, head = b.last, b.head // not before: update may have reopened the file
-		for rest := entries; len(rest) > 0; {
-			n := min(len(rest), flush.MaxEntries)
-			value := flush.Flush{
-				First: last + 1, Epoch: b.state.current().Number, Prev: head,
-				At: b.options.Now(), Serial: f.Serial, Entries: rest[:n],
-			}
-			for _, e := range value.Entries {
-				head = head.Next(e.Record)
-			}
-			value.Head = head
-			last = value.Last()
-			bytes, err := value.Append(nil)
-			if err != nil {
-				return err
-			}
-			if err := tx.Bucket(bucketFlush).Put(key(value.First), bytes); err != nil {
-				return err
-			}
-			rest = rest[n:]
+	if err := b.extend(size + 16<<12); err != nil {
+		return err
+	}
+	var last uint64
+	var head protocol.Hash
+	err := b.update(func(tx *bbolt.Tx) (err error) {
+		if last, head, err = putFlushes(tx, flush.Flush{
+			First: b.last + 1, Epoch: b.state.current().Number, Prev: b.head,
+			At: b.options.Now(), Serial: f.Serial, Entries: entries,
+		}); err != nil {
+			return err
 		}
 		if f.Cursor == nil {
 			return nil
@@ -112,6 +104,24 @@ func (b *Buffer) append(f Flush, entries []flush.Entry) error {
 		b.signal()
 	}
 	return nil
+}
+
+// putFlushes writes all entries of a flush, as many values as it takes, and
+// returns where the chain then ends.
+func putFlushes(tx *bbolt.Tx, f flush.Flush) (last uint64, head protocol.Hash, err error) {
+	for rest := f.Entries; len(rest) > 0; {
+		f.Entries = rest
+		value, written, err := flush.Encode(f, flush.Limit)
+		if err != nil {
+			return 0, head, err
+		}
+		if err := tx.Bucket(bucketFlush).Put(key(written.First), value); err != nil {
+			return 0, head, err
+		}
+		rest = rest[len(written.Entries):]
+		f.First, f.Prev = written.Last()+1, written.Head
+	}
+	return f.First - 1, f.Prev, nil
 }
 
 // Cursor returns how far a terminal was read, as it was given to Append; nil

@@ -62,8 +62,14 @@ func mustAppend(t testing.TB, b *buffer.Buffer, f buffer.Flush) {
 	}
 }
 
+// fataler is what *testing.T, *testing.B and *rapid.T have in common here.
+type fataler interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
 // drain reads everything after a sequence in segments and checks each.
-func drain(t testing.TB, b *buffer.Buffer, after uint64) []protocol.Record {
+func drain(t fataler, b *buffer.Buffer, after uint64) []protocol.Record {
 	t.Helper()
 	var all []protocol.Record
 	for {

@@ -13,8 +13,8 @@ import (
 
 // A record that was pruned leaves its mark behind, because the terminal may
 // still hold the row, and without the mark the row would count as new. Marks of
-// pruned records stand in chunks of up to chunkMarks, by terminal.
-const chunkMarks = 500
+// pruned records stand by terminal in chunks of up to chunkMarks, four to a page.
+const chunkMarks = 120
 
 func chunkPrefix(serial protocol.Serial) []byte { return append([]byte(serial), 0) }
 
@@ -109,12 +109,11 @@ func foldMarks(tx *bbolt.Tx, f flush.Flush) error {
 	bucket, prefix := tx.Bucket(bucketMark), chunkPrefix(f.Serial)
 	marks := make([]uint64, 0, chunkMarks)
 	number := uint64(1)
-	k, v := bucket.Cursor().Seek(append(bytes.Clone(prefix), 0xff))
 	c := bucket.Cursor()
+	k, v := c.Seek(append(bytes.Clone(prefix), 0xff)) // after its last chunk
 	if k == nil {
 		k, v = c.Last()
 	} else {
-		c.Seek(k)
 		k, v = c.Prev()
 	}
 	if bytes.HasPrefix(k, prefix) {

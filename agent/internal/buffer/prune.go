@@ -12,7 +12,7 @@ import (
 
 const (
 	pruneEvery = 5 * time.Second // between two transactions, for the card's sake
-	pruneMost  = 2000            // flushes in one transaction, for the memory's
+	pruneMost  = 5000            // records in one transaction, for the memory's and the room that their marks take
 )
 
 // Prune removes records that the hub has proven to store and that retention no
@@ -45,7 +45,7 @@ func (b *Buffer) prune(excess int64, now time.Time) (uint64, error) {
 	var goners []flush.Flush
 	err := b.view(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(bucketFlush).Cursor()
-		for k, v := c.First(); k != nil && len(goners) < pruneMost; k, v = c.Next() {
+		for k, v := c.First(); k != nil && removed < pruneMost; k, v = c.Next() {
 			// The key first: most calls find nothing to do and should not read a record.
 			if binary.BigEndian.Uint64(k) > mark {
 				break
@@ -100,16 +100,21 @@ func (b *Buffer) makeRoom(size int64) error {
 		return err
 	}
 	if excess := used + size + b.reserve() - b.options.MaxBytes; excess > 0 {
-		// More than needed, so that the next flush need not do it again.
-		if _, err := b.prune(excess+b.options.MaxBytes/8, b.options.Now()); err != nil {
-			return err
+		for goal := used - excess - b.options.MaxBytes/16; used > goal; { // somewhat more, so that the next flush need not do it again
+			removed, err := b.prune(used-goal, b.options.Now())
+			if err != nil {
+				return err
+			}
+			if used, err = b.used(); err != nil {
+				return err
+			}
+			if removed == 0 {
+				break
+			}
 		}
-		if used, err = b.used(); err != nil {
-			return err
-		}
-		if used+size+b.reserve() > b.options.MaxBytes {
-			return ErrFull
-		}
+	}
+	if used+size+b.reserve() > b.options.MaxBytes {
+		return ErrFull
 	}
 	return nil
 }

@@ -10,7 +10,6 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer/flush"
-	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
 // quarantine moves a damaged file away and puts a new one in its place with
@@ -86,24 +85,18 @@ func salvage(db *bbolt.DB, e epoch, file *os.File, found []flush.Found) error {
 	position, head := e.Start, e.ID
 	for batch := range slices.Chunk(found, perTransaction) {
 		err := db.Update(func(tx *bbolt.Tx) error {
-			bucket := tx.Bucket(bucketFlush)
-			bucket.FillPercent = 1
+			tx.Bucket(bucketFlush).FillPercent = 1
 			for _, one := range batch {
 				f, err := one.Read(file)
 				if err != nil {
 					continue // could be read a moment ago: the card is dying
 				}
 				f.First, f.Epoch, f.Prev = position, e.Number, head
-				head = rehash(head, f.Entries)
-				f.Head = head
-				position = f.Last() + 1
-				value, err := f.Append(nil)
+				last, end, err := putFlushes(tx, f)
 				if err != nil {
 					return err
 				}
-				if err := bucket.Put(key(f.First), value); err != nil {
-					return err
-				}
+				position, head = last+1, end
 			}
 			return nil
 		})
@@ -112,11 +105,4 @@ func salvage(db *bbolt.DB, e epoch, file *os.File, found []flush.Found) error {
 		}
 	}
 	return nil
-}
-
-func rehash(h protocol.Hash, entries []flush.Entry) protocol.Hash {
-	for _, e := range entries {
-		h = h.Next(e.Record)
-	}
-	return h
 }

@@ -1,11 +1,13 @@
-// Package flush is the form of one flush on disk: a run of records of one
-// terminal that became durable together, with their places in the chain.
+// Package flush is the form on disk of records that became durable together: a
+// run of one terminal's records at consecutive positions, with their places in
+// the chain.
 //
 // It knows bytes only: no bbolt, no receipts. A flush carries its own magic,
 // length and checksum, so that it can be recognised in the ruins of a damaged
 // file without the help of anything around it (Scan).
 //
-// Beware: what Parse returns aliases the bytes given to it.
+// Beware: a flush of many records becomes several values (see Limit), which are
+// whole each by itself; that they become durable together is the caller's part.
 package flush
 
 import (
@@ -18,9 +20,6 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
-
-// MaxEntries is the largest number of records in one flush: that of a segment.
-const MaxEntries = protocol.MaxSegmentPunches
 
 // Flush is a run of records at consecutive positions.
 //
@@ -35,7 +34,7 @@ const MaxEntries = protocol.MaxSegmentPunches
 //	head    32   h(last)
 //	at       8   Unix seconds, signed
 //	serial   1+n
-//	count    2   then per record: mark 8, length 2, canonical bytes
+//	count    2   then per record: mark 8, and the record as delta.go tells
 type Flush struct {
 	First      uint64
 	Epoch      uint32
@@ -54,11 +53,19 @@ type Entry struct {
 // Last is the position of the last record.
 func (f Flush) Last() uint64 { return f.First + uint64(len(f.Entries)) - 1 }
 
+// Limit is the size in bytes at which a value is closed. Four of them fill a page
+// of bbolt. It splits a page only from the fifth value on, so with larger ones
+// every append would write up to five of them anew.
+const Limit = 980
+
 const (
-	magic    = "SfL\x01"
-	preamble = len(magic) + 4 + 4 // magic, length, crc
-	fixed    = preamble + 8 + 4 + 32 + 32 + 8 + 1 + 2
-	perEntry = 8 + 2
+	magic     = "SfL\x01"
+	preamble  = len(magic) + 4 + 4 // magic, length, crc
+	headAt    = preamble + 8 + 4 + 32
+	serialAt  = headAt + 32 + 8
+	fixed     = serialAt + 1 + 2
+	maxCount  = math.MaxUint16
+	maxRecord = 16 << 10 // far above any record
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -66,34 +73,50 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // ErrFlush says that bytes are not a whole flush.
 var ErrFlush = errors.New("not a flush")
 
-// Append appends the flush's bytes to dst. It refuses what the layout cannot hold.
-func (f Flush) Append(dst []byte) ([]byte, error) {
-	if len(f.Entries) == 0 || len(f.Entries) > MaxEntries || len(f.Serial) > math.MaxUint8 || f.First == 0 {
-		return dst, fmt.Errorf("%w: %d records from position %d", ErrFlush, len(f.Entries), f.First)
+// Encode returns the bytes of as many of f's first entries as fit into limit
+// bytes, at least of one, and f with only these entries and its head computed.
+func Encode(f Flush, limit int) ([]byte, Flush, error) {
+	if len(f.Entries) == 0 || len(f.Serial) > math.MaxUint8 || f.First == 0 {
+		return nil, f, fmt.Errorf("%w: %d records from position %d", ErrFlush, len(f.Entries), f.First)
 	}
-	start := len(dst)
-	dst = append(dst, magic...)
-	dst = append(dst, make([]byte, preamble-len(magic))...)
-	dst = binary.BigEndian.AppendUint64(dst, f.First)
-	dst = binary.BigEndian.AppendUint32(dst, f.Epoch)
-	dst = append(dst, f.Prev[:]...)
-	dst = append(dst, f.Head[:]...)
-	dst = binary.BigEndian.AppendUint64(dst, uint64(f.At.Unix()))
-	dst = append(append(dst, uint8(len(f.Serial))), f.Serial...)
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(f.Entries)))
+	b := append(make([]byte, 0, max(limit, 256)), magic...)
+	b = append(b, make([]byte, preamble-len(magic))...)
+	b = binary.BigEndian.AppendUint64(b, f.First)
+	b = binary.BigEndian.AppendUint32(b, f.Epoch)
+	b = append(b, f.Prev[:]...)
+	b = append(b, make([]byte, len(f.Head))...)
+	b = binary.BigEndian.AppendUint64(b, uint64(f.At.Unix()))
+	b = append(append(b, uint8(len(f.Serial))), f.Serial...)
+	countAt := len(b)
+	b = append(b, 0, 0)
+	var previous []byte
+	n := 0
 	for _, e := range f.Entries {
-		if len(e.Record) > math.MaxUint16 {
-			return dst[:start], fmt.Errorf("%w: a record of %d bytes", ErrFlush, len(e.Record))
+		if len(e.Record) > maxRecord {
+			return nil, f, fmt.Errorf("%w: a record of %d bytes", ErrFlush, len(e.Record))
 		}
-		dst = binary.BigEndian.AppendUint64(dst, e.Mark)
-		dst = append(binary.BigEndian.AppendUint16(dst, uint16(len(e.Record))), e.Record...)
+		before := len(b)
+		b = appendDelta(binary.BigEndian.AppendUint64(b, e.Mark), previous, e.Record)
+		if n > 0 && len(b) > limit || n == maxCount {
+			b = b[:before]
+			break
+		}
+		previous = e.Record
+		n++
 	}
-	binary.BigEndian.PutUint32(dst[start+4:], uint32(len(dst)-start))
-	binary.BigEndian.PutUint32(dst[start+8:], crc32.Checksum(dst[start+preamble:], castagnoli))
-	return dst, nil
+	f.Entries = f.Entries[:n]
+	f.Head = f.Prev
+	for _, e := range f.Entries {
+		f.Head = f.Head.Next(e.Record)
+	}
+	copy(b[headAt:], f.Head[:])
+	binary.BigEndian.PutUint16(b[countAt:], uint16(n))
+	binary.BigEndian.PutUint32(b[4:], uint32(len(b)))
+	binary.BigEndian.PutUint32(b[8:], crc32.Checksum(b[preamble:], castagnoli))
+	return b, f, nil
 }
 
-// Parse reads a flush that fills b. The records alias b.
+// Parse reads a flush that fills b. Nothing of what it returns aliases b.
 func Parse(b []byte) (Flush, error) {
 	if len(b) < fixed || string(b[:len(magic)]) != magic {
 		return Flush{}, fmt.Errorf("%w: %d bytes without its beginning", ErrFlush, len(b))
@@ -107,11 +130,11 @@ func Parse(b []byte) (Flush, error) {
 	f := Flush{
 		First: binary.BigEndian.Uint64(b[preamble:]),
 		Epoch: binary.BigEndian.Uint32(b[preamble+8:]),
-		Prev:  protocol.Hash(b[preamble+12 : preamble+44]),
-		Head:  protocol.Hash(b[preamble+44 : preamble+76]),
-		At:    time.Unix(int64(binary.BigEndian.Uint64(b[preamble+76:])), 0),
+		Prev:  protocol.Hash(b[preamble+12 : headAt]),
+		Head:  protocol.Hash(b[headAt : headAt+32]),
+		At:    time.Unix(int64(binary.BigEndian.Uint64(b[headAt+32:])), 0),
 	}
-	rest := b[preamble+84:]
+	rest := b[serialAt:]
 	n := int(rest[0])
 	if len(rest) < 1+n+2 {
 		return Flush{}, fmt.Errorf("%w: cut off in the serial", ErrFlush)
@@ -119,20 +142,22 @@ func Parse(b []byte) (Flush, error) {
 	f.Serial = protocol.Serial(rest[1 : 1+n])
 	count := int(binary.BigEndian.Uint16(rest[1+n:]))
 	rest = rest[1+n+2:]
-	if f.First == 0 || count == 0 || count > MaxEntries || len(rest) < count*perEntry {
+	if f.First == 0 || count == 0 || count > len(rest)/8 {
 		return Flush{}, fmt.Errorf("%w: %d records from position %d", ErrFlush, count, f.First)
 	}
 	f.Entries = make([]Entry, count)
+	var previous []byte
 	for i := range f.Entries {
-		if len(rest) < perEntry {
+		if len(rest) < 8 {
 			return Flush{}, fmt.Errorf("%w: cut off before record %d", ErrFlush, i)
 		}
-		size := int(binary.BigEndian.Uint16(rest[8:]))
-		if len(rest) < perEntry+size {
+		mark := binary.BigEndian.Uint64(rest)
+		record, after, ok := parseDelta(rest[8:], previous)
+		if !ok {
 			return Flush{}, fmt.Errorf("%w: cut off in record %d", ErrFlush, i)
 		}
-		f.Entries[i] = Entry{binary.BigEndian.Uint64(rest), rest[perEntry : perEntry+size : perEntry+size]}
-		rest = rest[perEntry+size:]
+		f.Entries[i] = Entry{mark, record}
+		previous, rest = record, after
 	}
 	if len(rest) != 0 {
 		return Flush{}, fmt.Errorf("%w: %d bytes too many", ErrFlush, len(rest))

@@ -12,6 +12,7 @@ const (
 	eventsWaiting = 256                    // events beyond are lost, as they are in the field
 	ackWait       = 100 * time.Millisecond // for a client's answer to an event
 	datagramBurst = 16                     // datagrams between two pauses, so that small receive buffers do not overflow
+	answerGaps    = 5                      // before and at the end of a transfer, where such clients lose the next answer or wait for ever
 )
 
 // link is one client: a TCP connection, or the sender of UDP packets.
@@ -178,7 +179,8 @@ func (l *link) send(command zk.Code, answer []zk.Packet) {
 		if l.tcp && l.t.cfg.Form.Coalesce && i+1 < len(list) {
 			continue
 		}
-		if !l.put(l.wire) {
+		edge := p.Code == zk.PrepareData || i > 0 && p.Code == zk.AckOK
+		if edge && !l.rest(answerGaps) || !l.put(l.wire) {
 			l.drop()
 			return
 		}
@@ -236,7 +238,7 @@ func (l *link) put(wire []byte) bool {
 		size = n
 	}
 	for len(wire) > 0 {
-		if !l.rest() {
+		if !l.rest(1) {
 			return false
 		}
 		n := min(size, len(wire))
@@ -248,15 +250,15 @@ func (l *link) put(wire []byte) bool {
 	return true
 }
 
-// rest keeps the gap to the write before.
-func (l *link) rest() bool {
+// rest keeps so many gaps to the write before.
+func (l *link) rest(gaps time.Duration) bool {
 	gap := l.t.cfg.Form.Gap
 	if gap <= 0 {
 		return true
 	}
 	l.packets++
 	if l.tcp || l.packets%datagramBurst == 0 {
-		if !l.t.pause(gap - time.Since(l.wrote)) {
+		if !l.t.pause(gaps*gap - time.Since(l.wrote)) {
 			return false
 		}
 	}

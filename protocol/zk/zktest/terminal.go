@@ -26,7 +26,7 @@ type Form struct {
 	Single     bool          // a 1504 is answered with one DATA, without PREPARE_DATA, where it fits a frame
 	Coalesce   bool          // all frames of an answer in one write
 	Fragment   int           // bytes a write; 0: whole frames
-	Gap        time.Duration // pause between two writes: some clients take what one read gives for one frame
+	Gap        time.Duration // pause between two writes, longer around a transfer: some clients take what one read gives for one frame
 }
 
 // Config says which terminal it is. The zero Config is a terminal of the first profile.

@@ -70,7 +70,7 @@ func (c *Conn) query(ctx context.Context, command Code, body []byte) ([]byte, er
 const (
 	// slowest is how many bytes a second a transfer must bring, after its first
 	// silence, before it counts as stuck.
-	slowest = 2048
+	slowest = 4096
 	// endWait is how long the ACK_OK after a transfer is waited for; endWaitAgain is
 	// the same for a terminal that was seen not to send it.
 	endWait      = 2 * time.Second

@@ -37,7 +37,7 @@ func (s *supervisor) connection(ctx context.Context, broker string) error {
 	unhook := func() bool { return true }
 	o.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
 		var err error
-		if line, err = dial(ctx, broker, s.o); err != nil {
+		if line, err = dial(ctx, broker, s.o, c.lose); err != nil {
 			return nil, err
 		}
 		unhook = context.AfterFunc(ctx, func() { line.Close() })

@@ -6,9 +6,10 @@ import (
 	"net"
 )
 
-// dial opens the way to a broker and puts the guard on it. It asks no proxy of
+// dial opens the way to a broker and puts the guard on it, which tells lose
+// of the connection's failures. It asks no proxy of
 // the environment, which paho's own dialling would.
-func dial(ctx context.Context, broker string, o Options) (*guard, error) {
+func dial(ctx context.Context, broker string, o Options, lose func(error)) (*guard, error) {
 	u, err := parseBroker(broker)
 	if err != nil {
 		return nil, err
@@ -20,7 +21,7 @@ func dial(ctx context.Context, broker string, o Options) (*guard, error) {
 		return nil, err
 	}
 	if u.Scheme != "ssl" {
-		return newGuard(raw, raw, o), nil
+		return newGuard(raw, raw, o, lose), nil
 	}
 	config := &tls.Config{}
 	if o.TLS != nil {
@@ -34,5 +35,5 @@ func dial(ctx context.Context, broker string, o Options) (*guard, error) {
 		raw.Close()
 		return nil, err
 	}
-	return newGuard(secure, raw, o), nil
+	return newGuard(secure, raw, o, lose), nil
 }

@@ -18,6 +18,9 @@ const (
 	packetPingresp = 13
 )
 
+// lastRefusal is the highest code that a CONNACK can have: not authorised.
+const lastRefusal = 5
+
 // guard stands between paho and the network. It reads the header of every packet
 // before paho does and ends the connection on one that we never asked for or that
 // is too large, because paho allocates whatever length is announced (up to
@@ -32,8 +35,9 @@ type guard struct {
 	raw          net.Conn      // the TCP connection under it
 	in           *bufio.Reader // paho reads headers byte by byte
 	writeTimeout time.Duration
-	maxPublish   int // remaining length of the largest PUBLISH
-	filters      int // in our one SUBSCRIBE
+	maxPublish   int         // remaining length of the largest PUBLISH
+	filters      int         // in our one SUBSCRIBE
+	lose         func(error) // told of every failure; paho keeps some to itself
 
 	// Where in the stream the reader is.
 	welcomed  bool // CONNACK was seen
@@ -46,7 +50,7 @@ type guard struct {
 	writing sync.Mutex
 }
 
-func newGuard(conn, raw net.Conn, o Options) *guard {
+func newGuard(conn, raw net.Conn, o Options, lose func(error)) *guard {
 	return &guard{
 		Conn:         conn,
 		raw:          raw,
@@ -54,6 +58,7 @@ func newGuard(conn, raw net.Conn, o Options) *guard {
 		writeTimeout: o.WriteTimeout,
 		maxPublish:   2 + MaxTopic + 2 + o.MaxPayload,
 		filters:      len(o.Subscribe),
+		lose:         lose,
 	}
 }
 
@@ -64,20 +69,36 @@ func (g *guard) Read(p []byte) (int, error) {
 		return 0, g.failed
 	}
 	n, err := g.in.Read(p)
-	for rest := p[:n]; len(rest) > 0; {
-		if !g.inLength && g.remaining > 0 {
-			body := min(len(rest), g.remaining)
-			g.remaining -= body
-			rest = rest[body:]
-			continue
-		}
-		if g.failed = g.header(rest[0]); g.failed != nil {
-			g.Close()
-			return 0, g.failed
-		}
-		rest = rest[1:]
+	if g.failed = g.check(p[:n]); g.failed != nil {
+		n, err = 0, g.failed
+	}
+	if err != nil {
+		g.lose(err)
+		g.Close() // after the cause is known: it makes writes fail too
 	}
 	return n, err
+}
+
+// check follows the stream through the next bytes.
+func (g *guard) check(p []byte) error {
+	for len(p) > 0 {
+		if g.inLength || g.remaining == 0 {
+			if err := g.header(p[0]); err != nil {
+				return err
+			}
+			p = p[1:]
+			continue
+		}
+		body := min(len(p), g.remaining)
+		g.remaining -= body
+		// The last byte of a CONNACK is its code. One that paho does not know it
+		// would take for success.
+		if g.first>>4 == packetConnack && g.remaining == 0 && p[body-1] > lastRefusal {
+			return fmt.Errorf("%w: with code %d", ErrRefused, p[body-1])
+		}
+		p = p[body:]
+	}
+	return nil
 }
 
 // header takes the next byte of a packet's fixed header: first byte, then the
@@ -138,6 +159,9 @@ func (g *guard) Write(p []byte) (written int, err error) {
 		}
 		written += n
 		p = p[n:]
+	}
+	if err != nil {
+		g.lose(err)
 	}
 	return written, err
 }

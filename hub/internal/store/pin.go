@@ -2,10 +2,13 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"fmt"
 	"iter"
 	"time"
+
+	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
 // ImportPINs adds PINs to the list of known ones, in their normal form. Empty
@@ -31,7 +34,14 @@ func (s *Store) ImportPINs(ctx context.Context, pins iter.Seq[string], at time.T
 			}
 			added += int(n)
 		}
-		return nil
+		if added == 0 {
+			return nil
+		}
+		digest, err := digestPINs(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return record(ctx, tx, Deed{At: at, Kind: DeedPINs, Subject: digest.String()})
 	})
 	if err != nil {
 		return 0, fmt.Errorf("import pins: %w", err)
@@ -46,3 +56,19 @@ func (s *Store) PINs(ctx context.Context) (n int, err error) {
 	}
 	return n, nil
 }
+
+// digestPINs is the SHA-256 over the whole list in order.
+func digestPINs(ctx context.Context, q querier) (protocol.Hash, error) {
+	h := sha256.New()
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		var pin string
+		var imported int64
+		err := rows.Scan(&pin, &imported)
+		fmt.Fprintf(h, "%q %d\n", pin, imported)
+		return err
+	}, "SELECT pin, imported FROM pin ORDER BY pin")
+	return protocol.Hash(h.Sum(nil)), err
+}
+
+// NoPINs is the digest of an empty list.
+func NoPINs() protocol.Hash { return sha256.Sum256(nil) }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -32,8 +33,8 @@ func (s *Store) AddTerminal(ctx context.Context, site protocol.SiteID, serial pr
 		when := max(1, millis(at))
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			_, err = tx.ExecContext(ctx, `INSERT INTO terminal (id, site, serial, registered)
-				VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM terminal), $1, $2, $3)`, string(site), string(serial), when)
+			err = tx.QueryRowContext(ctx, `INSERT INTO terminal (id, site, serial, registered)
+				VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM terminal), $1, $2, $3) RETURNING id`, string(site), string(serial), when).Scan(&id)
 		case err != nil || registered > 0:
 			return err
 		default:
@@ -42,7 +43,7 @@ func (s *Store) AddTerminal(ctx context.Context, site protocol.SiteID, serial pr
 		if err != nil {
 			return err
 		}
-		return record(ctx, tx, Deed{At: instant(when), Kind: DeedTerminal, Site: site, Subject: string(serial)})
+		return record(ctx, tx, Deed{At: instant(when), Kind: DeedTerminal, Site: site, Subject: string(serial), Detail: strconv.FormatInt(id, 10)})
 	})
 	if err != nil {
 		return fmt.Errorf("add terminal %s to site %s: %w", serial, site, err)

@@ -16,10 +16,14 @@ type notice struct {
 	Site     protocol.SiteID // empty: the hub
 	Severity protocol.Severity
 	Text     string
-	Command  string // what an operator types to resolve it; may be empty
+	Command  string // what an operator types once it is resolved; may be empty
 	Since    *time.Time
 	code     string
 }
+
+// unregistered is the condition that pages do not repeat: they read from the store
+// which terminals are not registered, and say it with the command.
+const unregistered = "terminal-unregistered"
 
 // conditions returns what a site's agent and the hub say of the site, in words.
 func (s speech) conditions(site protocol.SiteID, st reported, hub []store.Condition) []notice {
@@ -28,7 +32,12 @@ func (s speech) conditions(site protocol.SiteID, st reported, hub []store.Condit
 		all = append(all, s.condition(site, c.Code, c.Subject, c.Args, c.Severity, c.Since))
 	}
 	for _, c := range hub {
-		all = append(all, s.condition(site, c.Code, c.Subject, c.Args, protocol.SeverityWarning, &c.Since))
+		if c.Code == unregistered {
+			continue
+		}
+		n := s.condition(site, c.Code, c.Subject, c.Args, protocol.SeverityWarning, &c.Since)
+		n.Command = closeCommand(c)
+		all = append(all, n)
 	}
 	return all
 }
@@ -45,6 +54,18 @@ func (s speech) condition(site protocol.SiteID, code, subject string, args map[s
 		text = s.say("condition-unknown", "code", code, "subject", subject)
 	}
 	return notice{Site: site, Severity: severity, Text: text, Since: since, code: code}
+}
+
+// closeCommand is what an operator types to close a condition that the hub raised.
+func closeCommand(c store.Condition) string {
+	command := "sidik-hub condition clear " + c.Code
+	if c.Site != "" {
+		command += " --site " + string(c.Site)
+	}
+	if c.Subject != "" {
+		command += " --subject " + c.Subject
+	}
+	return command
 }
 
 // rank orders notices: what needs somebody now comes first.

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
@@ -21,7 +22,7 @@ type siteView struct {
 // Oldest is the age of what has waited longest at the site, or nil.
 func (v siteView) Oldest() *time.Time { return v.State.Backlog.Oldest }
 
-// overviewView is the data of overview.html.
+// overviewView is the data of summary.html and sites.html.
 type overviewView struct {
 	speech
 	Live      Live
@@ -48,9 +49,11 @@ func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
 	if totals.Sites > 40 {
 		every = 10 * time.Second // a page of hundreds of sites is large and changes all the time
 	}
-	return s.show(w, r, frame{Title: s.speech(r).say("title-sites"), Section: "sites", Aside: true},
-		part{"overview", every, func() (any, error) { return s.overviewView(r) }},
-		s.latestPart(r, ""))
+	read := sync.OnceValues(func() (overviewView, error) { return s.overviewView(r) })
+	return s.show(w, r, frame{Title: s.speech(r).say("title-sites"), Section: "sites"},
+		part{"summary", every, func() (any, error) { return read() }},
+		s.latestPart(r, ""),
+		part{"sites", every, func() (any, error) { return read() }})
 }
 
 func (s *server) overviewView(r *http.Request) (overviewView, error) {
@@ -89,7 +92,7 @@ func (s *server) sites(ctx context.Context, live Live, now time.Time) (views []s
 		}
 	}
 	for _, o := range all {
-		v, err := view(o, bySite[o.Agent.Site], live, now)
+		v, err := view(o, bySite[o.Agent.Site], live, now, s.Zone)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -99,21 +102,31 @@ func (s *server) sites(ctx context.Context, live Live, now time.Time) (views []s
 }
 
 // view puts together what is known of one site.
-func view(o store.Overview, held []store.Terminal, live Live, now time.Time) (siteView, error) {
+func view(o store.Overview, held []store.Terminal, live Live, now time.Time, zone *time.Location) (siteView, error) {
 	st, found, err := open(o)
 	if err != nil {
 		return siteView{}, err
 	}
 	v := siteView{Overview: o, Reported: found, State: st}
 	v.Standing = standing(st.Status, o.Heard, live.listening(), now)
-	v.Terminals = terminals(v.Standing, st, held)
+	v.Terminals = terminals(v.Standing, st, held, wall(now, zone))
 	return v, nil
+}
+
+// wall is what a right clock on a wall in the zone shows, in the form in which
+// terminals' times are compared: as if it were UTC.
+func wall(now time.Time, zone *time.Location) time.Time {
+	now = now.In(zone)
+	_, offset := now.Zone()
+	return now.UTC().Add(time.Duration(offset) * time.Second)
 }
 
 // sum counts the sites and collects what needs somebody.
 func (v *overviewView) sum(hub []store.Condition) {
 	for _, c := range hub {
-		v.Notices = append(v.Notices, v.condition("", c.Code, c.Subject, c.Args, protocol.SeverityError, &c.Since))
+		n := v.condition("", c.Code, c.Subject, c.Args, protocol.SeverityError, &c.Since)
+		n.Command = closeCommand(c)
+		v.Notices = append(v.Notices, n)
 	}
 	for _, site := range v.Sites {
 		if site.Standing == Ready {
@@ -129,7 +142,9 @@ func (v *overviewView) sum(hub []store.Condition) {
 				v.Unwell++
 			}
 		}
-		v.Backlog += site.State.Backlog.Punches
+		if site.Standing.Holds() {
+			v.Backlog += site.State.Backlog.Punches
+		}
 		v.Sightings += site.Sightings
 		if site.Standing.Sees() { // what a silent site said of itself may be over
 			v.Notices = append(v.Notices, v.conditions(site.Agent.Site, site.State, nil)...)

@@ -108,7 +108,11 @@ type filterView struct {
 	Action string // the path without the question
 	Sites  []protocol.SiteID
 	CSV    string
+	Days   []dayLink
 }
+
+// dayLink leads to the same question about days that are asked for often.
+type dayLink struct{ Code, Path string }
 
 // punchesView is the data of punches.html.
 type punchesView struct {
@@ -139,6 +143,14 @@ func (s *server) punches(w http.ResponseWriter, r *http.Request) error {
 
 func (s *server) filterView(r *http.Request, q question) (filterView, error) {
 	v := filterView{speech: s.speech(r), question: q, Action: r.URL.Path, CSV: q.path(".csv", "")}
+	for _, days := range []struct {
+		code     string
+		from, to int
+	}{{"today", 0, 0}, {"yesterday", -1, -1}, {"week", -6, 0}} {
+		of, today := q, v.now.In(s.Zone)
+		of.From, of.To, of.Impossible = today.AddDate(0, 0, days.from).Format(time.DateOnly), today.AddDate(0, 0, days.to).Format(time.DateOnly), false
+		v.Days = append(v.Days, dayLink{"filter-" + days.code, of.path("", "")})
+	}
 	if q.InPath {
 		return v, nil
 	}

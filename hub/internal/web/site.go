@@ -52,7 +52,7 @@ func (s *server) siteDetail(r *http.Request, o store.Overview) (siteDetail, erro
 	if err != nil {
 		return v, err
 	}
-	if v.siteView, err = view(o, held, s.Options.Live(), v.now); err != nil {
+	if v.siteView, err = view(o, held, s.Options.Live(), v.now, s.Zone); err != nil {
 		return v, err
 	}
 	if v.Receipt, _, err = s.Store.Receipt(ctx, id); err != nil {
@@ -64,6 +64,9 @@ func (s *server) siteDetail(r *http.Request, o store.Overview) (siteDetail, erro
 	}
 	v.Steps = v.way(v.siteView, last, found, v.Receipt)
 	v.Notices = v.conditions(id, v.State, o.Conditions)
+	for i := range v.Notices {
+		v.Notices[i].Site = "" // the page is the site's own
+	}
 	rank(v.Notices)
 	return v, nil
 }
@@ -81,7 +84,7 @@ func (s *server) latestPart(r *http.Request, site protocol.SiteID) part {
 // latest returns the newest punches. A terminal whose clock runs years ahead would
 // stand at the top for years, so nothing beyond tomorrow is looked at.
 func (s *server) latest(ctx context.Context, site protocol.SiteID, now time.Time) ([]store.Punch, error) {
-	const shown = 8
+	const shown = 6
 	tomorrow := protocol.NewLocalTime(now.In(s.Zone).Add(24 * time.Hour))
 	return s.collect(ctx, store.Filter{Site: site, Newest: true, Limit: shown, To: tomorrow})
 }

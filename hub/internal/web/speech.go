@@ -201,6 +201,28 @@ func (s speech) Used(f protocol.Fill) string {
 	return s.say("used", "used", s.Number(f.Used), "capacity", s.Number(f.Capacity))
 }
 
+// WallDay and WallClock are the halves of Wall, for a narrow column. The day of an
+// impossible time is all there is to say of it.
+func (s speech) WallDay(t protocol.LocalTime) string {
+	wall, ok := t.Wall()
+	if !ok {
+		return s.Wall(t)
+	}
+	if now := s.now.In(s.zone); wall.Year() == now.Year() && wall.YearDay() == now.YearDay() {
+		return s.say("today-alone")
+	}
+	return s.Date(wall)
+}
+
+// WallClock is explained at WallDay.
+func (s speech) WallClock(t protocol.LocalTime) string {
+	wall, ok := t.Wall()
+	if !ok {
+		return ""
+	}
+	return s.clock(wall, true)
+}
+
 // Short writes a terminal's time for a narrow list: of today the time alone.
 func (s speech) Short(t protocol.LocalTime) string {
 	wall, ok := t.Wall()

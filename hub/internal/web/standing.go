@@ -61,6 +61,11 @@ func standing(status protocol.Status, heard, listening, now time.Time) Standing 
 // told before a line broke is history.
 func (s Standing) Sees() bool { return s == Ready || s == Starting }
 
+// Holds reports whether what a site told of itself is still so although it may not
+// be heard: one that sleeps or was switched off properly said its last word. The
+// last will of one that broke off is as old as its connection.
+func (s Standing) Holds() bool { return s.Sees() || s == Sleeping || s == Stopped }
+
 // Alarming reports whether somebody should look after the site.
 func (s Standing) Alarming() bool { return s == Missing || s == Unheard }
 
@@ -68,8 +73,7 @@ func (s Standing) Alarming() bool { return s == Missing || s == Unheard }
 // before it was stored.
 type reported struct {
 	protocol.State
-	At       *time.Time // by the agent's clock; nil when it does not trust it
-	Received time.Time
+	Told time.Time // when it was said; a last will is as old as its connection
 }
 
 // open reads the state of a site; found is false for a site that never sent one.
@@ -84,7 +88,10 @@ func open(o store.Overview) (st reported, found bool, err error) {
 	if err != nil {
 		return reported{}, false, fmt.Errorf("read state of site %s: %w", o.Agent.Site, err)
 	}
-	st.At, st.Received = e.At, o.State.Received
+	st.Told = o.State.Received
+	if st.Status == protocol.StatusLost && e.At != nil {
+		st.Told = *e.At
+	}
 	return st, true, nil
 }
 

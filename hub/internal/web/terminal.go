@@ -16,14 +16,15 @@ type terminalView struct {
 	Registered        bool               // its punches count
 	Health            string             // ok, failing, unread, silent, unknown: code of the catalogue after "terminal-"
 	Until             protocol.LocalTime // data sampai: the newest time that the hub holds
+	Ahead             bool               // that time lies in the future
 	Sightings         int64
 	Level             string // of the log: ok, high or full
 	Drift             string // of the clock: ok, off or wrong
 }
 
 // terminals brings together what a site's agent says and what the hub holds of its
-// terminals, by serial number.
-func terminals(standing Standing, st reported, held []store.Terminal) []terminalView {
+// terminals, by serial number. wall is now, as a right terminal would show it.
+func terminals(standing Standing, st reported, held []store.Terminal, wall time.Time) []terminalView {
 	var views []terminalView
 	for _, t := range st.Terminals {
 		views = append(views, terminalView{Terminal: t, Reported: true})
@@ -37,13 +38,16 @@ func terminals(standing Standing, st reported, held []store.Terminal) []terminal
 		views[i].Registered, views[i].Until, views[i].Sightings = !h.Registered.IsZero(), h.Last, h.Sightings
 	}
 	for i := range views {
-		views[i].judge(standing)
+		views[i].judge(standing, wall)
 	}
 	slices.SortFunc(views, func(a, b terminalView) int { return strings.Compare(string(a.Serial), string(b.Serial)) })
 	return views
 }
 
-func (v *terminalView) judge(s Standing) {
+func (v *terminalView) judge(s Standing, wall time.Time) {
+	if until, ok := v.Until.Wall(); ok {
+		v.Ahead = until.After(wall.Add(10 * time.Minute))
+	}
 	switch {
 	case !s.Sees():
 		v.Health = "unknown"

@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
@@ -32,7 +33,7 @@ func (s speech) way(v siteView, last store.Punch, found bool, receipt protocol.R
 	}
 	for i := range steps[:2] { // what happens at the office is not known now
 		if v.Reported {
-			steps[i].Advice = s.say("step-as-last-told", "time", s.Moment(v.State.Received))
+			steps[i].Advice = s.say("step-as-last-told", "time", s.Moment(v.State.Told))
 		}
 		steps[i].Light = "unknown"
 	}
@@ -83,13 +84,13 @@ func (s speech) stepBuffered(v siteView) step {
 	if !v.Reported {
 		return out
 	}
-	out.Light, out.At = "ok", &v.State.Received
+	out.Light, out.At = "ok", &v.State.Told
 	out.Detail = s.say("step-buffered-detail", "count", s.Number(v.State.Last))
 	if days := v.State.Capacity.DaysLeft; v.State.Capacity.MaxBytes > 0 && days >= 0 && days < 7 {
 		out.Light, out.Trouble = "wait", s.say("step-buffered-room", "days", days)
 	}
 	for _, c := range v.State.Conditions {
-		if c.Severity == protocol.SeverityError && (c.Code == "collect-buffer-full" || c.Code == "collect-buffer-refuses") {
+		if c.Severity != protocol.SeverityInfo && strings.HasPrefix(c.Code, "buffer-") {
 			out.Light, out.Trouble, out.Advice = "bad", s.condition(v.Agent.Site, c.Code, c.Subject, c.Args, c.Severity, c.Since).Text, s.say("step-buffered-advice")
 		}
 	}
@@ -102,10 +103,15 @@ func (s speech) stepSent(v siteView, last store.Punch, found bool) step {
 		out.At = &last.Received
 	}
 	waiting := v.State.Backlog
+	if !v.Standing.Holds() {
+		waiting = protocol.Backlog{}
+	}
 	late := waiting.Oldest != nil && s.now.Sub(*waiting.Oldest) > overdue
 	switch {
 	case !v.Reported:
 		out.Light, out.Detail = "unknown", s.say("step-unknown")
+	case !v.Standing.Holds():
+		out.Light, out.Detail = "unknown", s.say("step-sent-unknown")
 	case waiting.Punches == 0:
 		out.Detail = s.say("step-sent-all")
 	default:
@@ -174,5 +180,5 @@ func (r reported) shown() (held protocol.EpochStore, at *time.Time) {
 
 // RegisterCommand is what an operator types so that a terminal's punches count.
 func (speech) RegisterCommand(site protocol.SiteID, serial protocol.Serial) string {
-	return "sidik-hub terminal add " + string(site) + " " + string(serial)
+	return "sidik-hub terminal add --site " + string(site) + " --serial " + string(serial)
 }

@@ -57,25 +57,30 @@ func postgresEngine() *engine {
 // openSQLite opens the file at path for one writer and several readers. The
 // file is made here, for its owner only, so that SQLite's log files are so too.
 func openSQLite(path string) (write, read *sql.DB, err error) {
-	if path, err = filepath.Abs(path); err != nil {
-		return nil, nil, err
-	}
 	if err := createFile(path); err != nil {
 		return nil, nil, err
 	}
-	common := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}}
-	writing := url.Values{"_pragma": common["_pragma"], "_txlock": {"immediate"}}
-	reading := url.Values{"_pragma": append(common["_pragma"][:4:4], "query_only(1)")}
-	if write, err = sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: writing.Encode()}).String()); err != nil {
+	if write, err = sql.Open("sqlite", sqliteAddress(path, url.Values{"_txlock": {"immediate"}})); err != nil {
 		return nil, nil, err
 	}
 	write.SetMaxOpenConns(1)
-	if read, err = sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: reading.Encode()}).String()); err != nil {
+	if read, err = sql.Open("sqlite", sqliteAddress(path, url.Values{"_pragma": {"query_only(1)"}})); err != nil {
 		return nil, nil, errors.Join(err, write.Close())
 	}
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(4)
 	return write, read, nil
+}
+
+// sqliteAddress is how the driver finds a file, with what every connection sets.
+func sqliteAddress(path string, more url.Values) string {
+	if whole, err := filepath.Abs(path); err == nil {
+		path = whole
+	}
+	query := url.Values{"_txlock": more["_txlock"], "_pragma": append([]string{
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "journal_size_limit(67108864)",
+	}, more["_pragma"]...)}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }
 
 // createFile makes an empty file that survives a power cut by name; one that is

@@ -36,6 +36,7 @@ var (
 // their turn, also those of other processes.
 type Store struct {
 	engine *engine
+	dsn    string
 	write  *sql.DB // one connection
 	read   *sql.DB // several, which cannot write
 
@@ -51,7 +52,7 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {
 		e = postgresEngine
 	}
-	s := &Store{engine: e()}
+	s := &Store{engine: e(), dsn: dsn}
 	var err error
 	if s.write, s.read, err = s.engine.open(dsn); err != nil {
 		return nil, fmt.Errorf("open hub database: %w", s.engine.mapped(err))

@@ -3,6 +3,7 @@ package buffer
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -27,7 +28,7 @@ type Flush struct {
 // Append keeps records and cursor, all or nothing: nil means that they are on
 // disk. ErrFull means that there is no room.
 func (b *Buffer) Append(f Flush) error {
-	canonical, err := canonicals(f)
+	canonical, err := canonicals(f, b.options.Now())
 	if err != nil {
 		return fmt.Errorf("append to buffer: %w", err)
 	}
@@ -39,7 +40,7 @@ func (b *Buffer) Append(f Flush) error {
 	return nil
 }
 
-func canonicals(f Flush) ([]flush.Entry, error) {
+func canonicals(f Flush, at time.Time) ([]flush.Entry, error) {
 	entries := make([]flush.Entry, len(f.Entries))
 	arena := make([]byte, 0, 160*len(entries)) // one allocation for nearly all
 	for i, e := range f.Entries {
@@ -51,7 +52,7 @@ func canonicals(f Flush) ([]flush.Entry, error) {
 		}
 		start := len(arena)
 		arena = e.Record.AppendCanonical(arena)
-		entries[i] = flush.Entry{Mark: e.Mark, Record: arena[start:]}
+		entries[i] = flush.Entry{Mark: e.Mark, At: at, Record: arena[start:]}
 	}
 	return entries, nil
 }
@@ -85,9 +86,8 @@ func (b *Buffer) append(f Flush, entries []flush.Entry) error {
 	var last uint64
 	var head protocol.Hash
 	err := b.update(func(tx *bbolt.Tx) (err error) {
-		if last, head, err = putFlushes(tx, flush.Flush{
-			First: b.last + 1, Epoch: b.state.current().Number, Prev: b.head,
-			At: b.options.Now(), Serial: f.Serial, Entries: entries,
+		if last, head, err = put(tx, flush.Flush{
+			First: b.last + 1, Epoch: b.state.current().Number, Prev: b.head, Serial: f.Serial, Entries: entries,
 		}); err != nil {
 			return err
 		}
@@ -104,24 +104,6 @@ func (b *Buffer) append(f Flush, entries []flush.Entry) error {
 		b.signal()
 	}
 	return nil
-}
-
-// putFlushes writes all entries of a flush, as many values as it takes, and
-// returns where the chain then ends.
-func putFlushes(tx *bbolt.Tx, f flush.Flush) (last uint64, head protocol.Hash, err error) {
-	for rest := f.Entries; len(rest) > 0; {
-		f.Entries = rest
-		value, written, err := flush.Encode(f, flush.Limit)
-		if err != nil {
-			return 0, head, err
-		}
-		if err := tx.Bucket(bucketFlush).Put(key(written.First), value); err != nil {
-			return 0, head, err
-		}
-		rest = rest[len(written.Entries):]
-		f.First, f.Prev = written.Last()+1, written.Head
-	}
-	return f.First - 1, f.Prev, nil
 }
 
 // Cursor returns how far a terminal was read, as it was given to Append; nil

@@ -88,13 +88,17 @@ type Buffer struct {
 // Buckets. Small ones are kept by bbolt inside the page that names them, so a
 // cursor or the state costs no page of its own.
 var (
-	bucketFlush  = []byte("flush")  // position of the first record → flush
-	bucketCursor = []byte("cursor") // serial → checksum, the collector's bytes
-	bucketMark   = []byte("mark")   // serial, 0, number → checksum, marks of pruned records
-	bucketState  = []byte("state")  // "state" → checksum, JSON; "receipt" → checksum, message
+	bucketClosed  = []byte("closed")  // position of the first record → flush.Flush, see log.go
+	bucketOpen    = []byte("open")    // the same, at most one
+	bucketCursor  = []byte("cursor")  // serial → checksum, the collector's bytes
+	bucketMark    = []byte("mark")    // serial, 0, number → checksum, marks of pruned records
+	bucketState   = []byte("state")   // "state" → checksum, JSON
+	bucketReceipt = []byte("receipt") // "newest" → checksum, message
 )
 
-func buckets() [][]byte { return [][]byte{bucketFlush, bucketCursor, bucketMark, bucketState} }
+func buckets() [][]byte {
+	return [][]byte{bucketClosed, bucketOpen, bucketCursor, bucketMark, bucketReceipt, bucketState}
+}
 
 // boltOptions are the same for every opening. The page size is fixed because a
 // 16 KiB page of a Pi 5 would quadruple what is written. The free list is not
@@ -168,7 +172,6 @@ func (b *Buffer) update(fn func(tx *bbolt.Tx) error) error {
 	var refused error
 	err := guard(func() error {
 		return b.db.Update(func(tx *bbolt.Tx) error {
-			tx.Bucket(bucketFlush).FillPercent = 1 // keys only rise, so a page never has to make room
 			refused = fn(tx)
 			return refused
 		})

@@ -1,12 +1,11 @@
 package buffer
 
 import (
-	"encoding/binary"
 	"fmt"
+	"math"
 
 	"go.etcd.io/bbolt"
 
-	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer/flush"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
@@ -43,52 +42,14 @@ func (w *waypoints) nearest(e epoch, position uint64) point {
 	return best
 }
 
-func key(position uint64) []byte { return binary.BigEndian.AppendUint64(nil, position) }
-
-// parse reads one value of the flush bucket.
-func parse(k, v []byte) (flush.Flush, error) {
-	f, err := flush.Parse(v)
-	if err != nil {
-		return f, fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	if len(k) != 8 || binary.BigEndian.Uint64(k) != f.First {
-		return f, fmt.Errorf("%w: a flush of position %d under another key", ErrDamaged, f.First)
-	}
-	return f, nil
-}
-
-// seek puts the cursor on the flush that holds a position, or would: the last
-// one that does not begin after it. k is nil when there is none.
-func seek(c *bbolt.Cursor, position uint64) (k, v []byte) {
-	k, v = c.Seek(key(position))
-	if k == nil {
-		return c.Last()
-	}
-	if binary.BigEndian.Uint64(k) == position {
-		return k, v
-	}
-	return c.Prev()
-}
-
-// firstKept is the position of the oldest record that is still here; one after
-// last when there is none.
-func firstKept(tx *bbolt.Tx, last uint64) uint64 {
-	k, _ := tx.Bucket(bucketFlush).Cursor().First()
-	if k == nil {
-		return last + 1
-	}
-	return binary.BigEndian.Uint64(k)
-}
-
 // chainEnd returns the last position and the hash of epoch e there.
 func chainEnd(tx *bbolt.Tx, e epoch) (uint64, protocol.Hash, error) {
-	k, v := tx.Bucket(bucketFlush).Cursor().Last()
-	if k == nil {
-		return e.Proven, e.Hash, nil // records are removed only when proven
-	}
-	f, err := parse(k, v)
+	f, ok, err := holding(tx, math.MaxUint64)
 	if err != nil {
 		return 0, protocol.Hash{}, err
+	}
+	if !ok {
+		return e.Proven, e.Hash, nil // records are removed only when proven
 	}
 	if f.Last() < e.Proven {
 		return 0, protocol.Hash{}, fmt.Errorf("%w: it ends at position %d, proven is %d", ErrDamaged, f.Last(), e.Proven)
@@ -112,18 +73,12 @@ func hashAt(tx *bbolt.Tx, e epoch, position uint64, way *waypoints) (hash protoc
 	if from.position == position {
 		return from.hash, true, nil
 	}
-	if after := tx.Bucket(bucketFlush).Get(key(position + 1)); after != nil {
-		f, err := parse(key(position+1), after)
-		if err != nil || f.Epoch == e.Number {
-			return f.Prev, err == nil, err
-		}
-	}
-	c := tx.Bucket(bucketFlush).Cursor()
-	k, v := seek(c, position)
-	for ; k != nil; k, v = c.Prev() {
-		f, err := parse(k, v)
+	for f, err := range descend(tx, position+1) {
 		if err != nil {
 			return hash, false, err
+		}
+		if f.Epoch == e.Number && f.First == position+1 {
+			return f.Prev, true, nil
 		}
 		if f.Epoch == e.Number && f.Last() <= position {
 			from = point{f.Last(), f.Head}
@@ -137,13 +92,12 @@ func hashAt(tx *bbolt.Tx, e epoch, position uint64, way *waypoints) (hash protoc
 			break
 		}
 	}
+	if from.position == position {
+		return from.hash, true, nil
+	}
 	hash = from.hash
 	at := from.position
-	for k, v = seek(c, at+1); at < position; k, v = c.Next() {
-		if k == nil {
-			return hash, false, nil
-		}
-		f, err := parse(k, v)
+	for f, err := range ascend(tx, at+1) {
 		if err != nil {
 			return hash, false, err
 		}
@@ -151,12 +105,11 @@ func hashAt(tx *bbolt.Tx, e epoch, position uint64, way *waypoints) (hash protoc
 			return hash, false, nil // no longer kept
 		}
 		for _, entry := range f.Entries[at+1-f.First:] {
-			if at == position {
-				break
-			}
 			hash = hash.Next(entry.Record)
-			at++
+			if at++; at == position {
+				return hash, true, nil
+			}
 		}
 	}
-	return hash, true, nil
+	return hash, false, nil
 }

@@ -62,9 +62,7 @@ func checkContent(tx *bbolt.Tx) error {
 		return err
 	}
 	next := uint64(0)
-	c := tx.Bucket(bucketFlush).Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		f, err := parse(k, v)
+	for f, err := range ascend(tx, 0) {
 		if err != nil {
 			return err
 		}
@@ -83,7 +81,7 @@ func checkContent(tx *bbolt.Tx) error {
 	if _, _, err := chainEnd(tx, s.current()); err != nil {
 		return err
 	}
-	c = tx.Bucket(bucketMark).Cursor()
+	c := tx.Bucket(bucketMark).Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		if _, err := parseMarks(v); err != nil {
 			return err

@@ -19,7 +19,9 @@ func (b *Buffer) compact() (bool, error) {
 		return false, err
 	}
 	old := b.db
-	err = b.make(b.state, func(db *bbolt.DB) error { return guard(func() error { return copyBuckets(db, old) }) })
+	err = b.make(func(db *bbolt.DB) (state, error) {
+		return b.state, guard(func() error { return copyBuckets(db, old) })
+	})
 	if err != nil {
 		return false, err
 	}

@@ -35,9 +35,7 @@ func (b *Buffer) Marks(serial protocol.Serial) (map[uint64]uint32, error) {
 }
 
 func eachMark(tx *bbolt.Tx, serial protocol.Serial, visit func(uint64)) error {
-	c := tx.Bucket(bucketFlush).Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		f, err := parse(k, v)
+	for f, err := range ascend(tx, 0) {
 		if err != nil {
 			return err
 		}

@@ -98,7 +98,7 @@ func (b *Buffer) open(ctx context.Context) (opening Opening, err error) {
 }
 
 func (b *Buffer) create() error {
-	if err := b.make(newState(), nil); err != nil {
+	if err := b.make(func(*bbolt.DB) (state, error) { return newState(), nil }); err != nil {
 		return err
 	}
 	return b.adopt()
@@ -134,7 +134,7 @@ func lock(ctx context.Context, path string) (*os.File, error) {
 // make writes a buffer file under another name; adopt gives it its name when it is
 // whole on disk. A power cut in the middle of bbolt's own creation would leave a
 // file that cannot be opened.
-func (b *Buffer) make(s state, fill func(db *bbolt.DB) error) (err error) {
+func (b *Buffer) make(fill func(db *bbolt.DB) (state, error)) (err error) {
 	options := boltOptions(b.options.MaxBytes)
 	options.NoSync = true // synced once, at the end
 	options.MaxSize = 0   // what was there once must fit again
@@ -149,10 +149,14 @@ func (b *Buffer) make(s state, fill func(db *bbolt.DB) error) (err error) {
 				return err
 			}
 		}
-		return writeState(tx, s)
+		return nil
 	})
-	if err == nil && fill != nil {
-		err = fill(db)
+	var s state
+	if err == nil {
+		s, err = fill(db)
+	}
+	if err == nil {
+		err = db.Update(func(tx *bbolt.Tx) error { return writeState(tx, s) })
 	}
 	if err == nil {
 		err = db.Sync()

@@ -1,7 +1,6 @@
 package buffer
 
 import (
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -44,25 +43,16 @@ func (b *Buffer) prune(excess int64, now time.Time) (uint64, error) {
 	oldest := now.Add(-b.options.Retention)
 	var goners []flush.Flush
 	err := b.view(func(tx *bbolt.Tx) error {
-		c := tx.Bucket(bucketFlush).Cursor()
-		for k, v := c.First(); k != nil && removed < pruneMost; k, v = c.Next() {
-			// The key first: most calls find nothing to do and should not read a record.
-			if binary.BigEndian.Uint64(k) > mark {
-				break
-			}
-			f, err := parse(k, v)
+		for f, err := range ascend(tx, 0) {
 			if err != nil {
 				return err
 			}
-			old, many := f.At.Before(oldest), mark-f.First+1 > b.options.RetainPunches
-			if f.Last() > mark || !old && !many && excess <= 0 {
+			old, many := f.Entries[len(f.Entries)-1].At.Before(oldest), mark-f.First+1 > b.options.RetainPunches
+			if f.Last() > mark || !old && !many && excess <= 0 || removed >= pruneMost {
 				break
 			}
-			excess -= int64(len(v))
+			excess -= flush.Limit // about
 			removed += uint64(len(f.Entries))
-			for i := range f.Entries {
-				f.Entries[i].Record = nil // only marks are needed, and records do not outlive the transaction
-			}
 			goners = append(goners, f)
 		}
 		return nil
@@ -75,7 +65,7 @@ func (b *Buffer) prune(excess int64, now time.Time) (uint64, error) {
 			if err := foldMarks(tx, f); err != nil {
 				return err
 			}
-			if err := tx.Bucket(bucketFlush).Delete(key(f.First)); err != nil {
+			if err := remove(tx, f); err != nil {
 				return err
 			}
 		}

@@ -2,6 +2,7 @@ package buffer
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,14 +29,13 @@ func (b *Buffer) quarantine(opening *Opening) error {
 	if err != nil {
 		return err
 	}
-	found := ruins(old, info.Size())
-	for _, f := range found {
-		if flush, err := f.Read(old); err == nil {
-			opening.Salvaged += uint64(len(flush.Entries))
-		}
-	}
-	s.Quarantine = &Event{b.options.Now().UTC(), opening.Salvaged, filepath.Base(corrupt)}
-	if err := b.make(s, func(db *bbolt.DB) error { return salvage(db, s.current(), old, found) }); err != nil {
+	err = b.make(func(db *bbolt.DB) (state, error) {
+		n, err := salvage(db, s.current(), old, ruins(old, info.Size()))
+		opening.Salvaged = n
+		s.Quarantine = &Event{b.options.Now().UTC(), n, filepath.Base(corrupt)}
+		return s, err
+	})
+	if err != nil {
 		return err
 	}
 	b.forgetRuins()
@@ -65,44 +65,57 @@ func (b *Buffer) forgetRuins() {
 	}
 }
 
-// ruins lists the flushes of a damaged file in order of position, each once.
-// Copies in pages that bbolt has given up are among them; of a record that was
-// already removed that costs a duplicate, which the hub absorbs.
+// ruins lists the values of a damaged file in order of position. Copies in pages
+// that bbolt has given up are among them.
 func ruins(file *os.File, size int64) []flush.Found {
 	var all []flush.Found
 	flush.Scan(file, size, func(f flush.Found) { all = append(all, f) })
 	slices.SortFunc(all, func(a, b flush.Found) int {
-		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Sum, b.Sum), cmp.Compare(a.Size, b.Size))
+		// The fullest copy of an open value first: it has what the others have.
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(b.Size, a.Size), cmp.Compare(a.Offset, b.Offset))
 	})
-	return slices.CompactFunc(all, func(a, b flush.Found) bool {
-		return a.First == b.First && a.Sum == b.Sum && a.Size == b.Size
-	})
+	return all
 }
 
-// salvage appends what was found, renumbered from position 1 of a new epoch.
-func salvage(db *bbolt.DB, e epoch, file *os.File, found []flush.Found) error {
+// salvage appends the records that were found, each once, renumbered from
+// position 1 of a new epoch, and returns how many. Of one that had already been
+// removed it costs a duplicate, which the hub absorbs.
+func salvage(db *bbolt.DB, e epoch, file *os.File, found []flush.Found) (uint64, error) {
 	const perTransaction = 200
-	position, head := e.Start, e.ID
+	type place struct {
+		position uint64
+		record   [sha256.Size]byte
+	}
+	seen := make(map[place]struct{})
+	last, head := e.Start-1, e.ID
 	for batch := range slices.Chunk(found, perTransaction) {
 		err := db.Update(func(tx *bbolt.Tx) error {
-			tx.Bucket(bucketFlush).FillPercent = 1
 			for _, one := range batch {
 				f, err := one.Read(file)
 				if err != nil {
 					continue // could be read a moment ago: the card is dying
 				}
-				f.First, f.Epoch, f.Prev = position, e.Number, head
-				last, end, err := putFlushes(tx, f)
-				if err != nil {
+				fresh := f.Entries[:0:0]
+				for i, entry := range f.Entries {
+					p := place{f.First + uint64(i), sha256.Sum256(entry.Record)}
+					if _, known := seen[p]; !known {
+						seen[p] = struct{}{}
+						fresh = append(fresh, entry)
+					}
+				}
+				f.First, f.Epoch, f.Prev, f.Entries = last+1, e.Number, head, fresh
+				if len(fresh) == 0 {
+					continue
+				}
+				if last, head, err = put(tx, f); err != nil {
 					return err
 				}
-				position, head = last+1, end
 			}
 			return nil
 		})
 		if err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return last + 1 - e.Start, nil
 }

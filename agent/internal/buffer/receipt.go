@@ -100,7 +100,7 @@ func (b *Buffer) apply(message []byte, order protocol.Seq, r protocol.Receipt) (
 			}
 		}
 		if replace {
-			if err := tx.Bucket(bucketState).Put(keyReceipt, withSum(message)); err != nil {
+			if err := tx.Bucket(bucketReceipt).Put(keyReceipt, withSum(message)); err != nil {
 				return err
 			}
 		}

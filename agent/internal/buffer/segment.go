@@ -43,9 +43,7 @@ func (b *Buffer) segment(tx *bbolt.Tx, after uint64) (protocol.Segment, bool, er
 	}
 	s := protocol.Segment{Epoch: e.ID, First: after + 1, Prev: prev, Head: prev}
 	canonicalBytes, body := 0, 0
-	c := tx.Bucket(bucketFlush).Cursor()
-	for k, v := seek(c, at+1); k != nil; k, v = c.Next() {
-		f, err := parse(k, v)
+	for f, err := range ascend(tx, at+1) {
 		if err != nil {
 			return protocol.Segment{}, false, err
 		}

@@ -110,7 +110,7 @@ func (s state) check() error {
 
 var (
 	keyState   = []byte("state")
-	keyReceipt = []byte("receipt")
+	keyReceipt = []byte("newest")
 )
 
 // readState returns the state and a copy of the newest receipt.
@@ -132,7 +132,7 @@ func readState(tx *bbolt.Tx) (state, []byte, error) {
 	if err := s.check(); err != nil {
 		return state{}, nil, err
 	}
-	receipt := bucket.Get(keyReceipt)
+	receipt := tx.Bucket(bucketReceipt).Get(keyReceipt)
 	if receipt == nil {
 		return s, nil, nil
 	}

@@ -1,7 +1,6 @@
 package buffer
 
 import (
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"time"
@@ -54,13 +53,12 @@ func (b *Buffer) Status() (Status, error) {
 		first := firstKept(tx, b.last)
 		s.Kept = b.last + 1 - first
 		s.Waiting = b.last - b.state.current().Proven
-		c := tx.Bucket(bucketFlush).Cursor()
-		if s.Waiting > 0 {
-			f, err := parse(seek(c, b.state.current().Proven+1))
+		if next := b.state.current().Proven + 1; s.Waiting > 0 {
+			f, _, err := holding(tx, next)
 			if err != nil {
 				return err
 			}
-			s.Oldest = &f.At
+			s.Oldest = &f.Entries[next-f.First].At
 		}
 		from, at, err := newerThan(tx, first, b.last, now.Add(-paceOver))
 		if err != nil || from > b.last {
@@ -84,20 +82,18 @@ func (b *Buffer) Status() (Status, error) {
 // moment, found by halving: flushes are in order of time unless the clock was
 // set, which the pace may bear.
 func newerThan(tx *bbolt.Tx, first, last uint64, moment time.Time) (uint64, time.Time, error) {
-	c := tx.Bucket(bucketFlush).Cursor()
 	position, at := last+1, time.Time{}
 	for low, high := first, last+1; low < high; {
-		k, v := seek(c, low+(high-low)/2)
-		f, err := parse(k, v)
+		f, _, err := holding(tx, low+(high-low)/2)
 		if err != nil {
 			return 0, at, err
 		}
-		if f.At.Before(moment) {
+		if f.Entries[0].At.Before(moment) {
 			low = f.Last() + 1
 			continue
 		}
-		high = binary.BigEndian.Uint64(k)
-		position, at = high, f.At
+		high = f.First
+		position, at = high, f.Entries[0].At
 	}
 	return position, at, nil
 }

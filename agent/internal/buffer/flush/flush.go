@@ -32,14 +32,15 @@ import (
 //	epoch    4   number of the epoch under which prev and head were computed
 //	prev    32   h(first−1)
 //	head    32   h(last)
-//	at       8   Unix seconds, signed
 //	serial   1+n
-//	count    2   then per record: mark 8, and the record as delta.go tells
+//	count    2
+//
+// and per record: when it was kept, as varint of the Unix seconds since the
+// record before it (0 before the first); mark 8; the record as delta.go tells.
 type Flush struct {
 	First      uint64
 	Epoch      uint32
 	Prev, Head protocol.Hash
-	At         time.Time // whole seconds
 	Serial     protocol.Serial
 	Entries    []Entry
 }
@@ -47,7 +48,8 @@ type Flush struct {
 // Entry is one record with the collector's mark of it.
 type Entry struct {
 	Mark   uint64
-	Record []byte // canonical
+	At     time.Time // when it was kept, whole seconds
+	Record []byte    // canonical
 }
 
 // Last is the position of the last record.
@@ -62,7 +64,7 @@ const (
 	magic     = "SfL\x01"
 	preamble  = len(magic) + 4 + 4 // magic, length, crc
 	headAt    = preamble + 8 + 4 + 32
-	serialAt  = headAt + 32 + 8
+	serialAt  = headAt + 32
 	fixed     = serialAt + 1 + 2
 	maxCount  = math.MaxUint16
 	maxRecord = 16 << 10 // far above any record
@@ -85,23 +87,23 @@ func Encode(f Flush, limit int) ([]byte, Flush, error) {
 	b = binary.BigEndian.AppendUint32(b, f.Epoch)
 	b = append(b, f.Prev[:]...)
 	b = append(b, make([]byte, len(f.Head))...)
-	b = binary.BigEndian.AppendUint64(b, uint64(f.At.Unix()))
 	b = append(append(b, uint8(len(f.Serial))), f.Serial...)
 	countAt := len(b)
 	b = append(b, 0, 0)
 	var previous []byte
-	n := 0
+	n, at := 0, int64(0)
 	for _, e := range f.Entries {
 		if len(e.Record) > maxRecord {
 			return nil, f, fmt.Errorf("%w: a record of %d bytes", ErrFlush, len(e.Record))
 		}
 		before := len(b)
+		b = binary.AppendVarint(b, e.At.Unix()-at)
 		b = appendDelta(binary.BigEndian.AppendUint64(b, e.Mark), previous, e.Record)
 		if n > 0 && len(b) > limit || n == maxCount {
 			b = b[:before]
 			break
 		}
-		previous = e.Record
+		previous, at = e.Record, e.At.Unix()
 		n++
 	}
 	f.Entries = f.Entries[:n]
@@ -132,7 +134,6 @@ func Parse(b []byte) (Flush, error) {
 		Epoch: binary.BigEndian.Uint32(b[preamble+8:]),
 		Prev:  protocol.Hash(b[preamble+12 : headAt]),
 		Head:  protocol.Hash(b[headAt : headAt+32]),
-		At:    time.Unix(int64(binary.BigEndian.Uint64(b[headAt+32:])), 0),
 	}
 	rest := b[serialAt:]
 	n := int(rest[0])
@@ -142,21 +143,25 @@ func Parse(b []byte) (Flush, error) {
 	f.Serial = protocol.Serial(rest[1 : 1+n])
 	count := int(binary.BigEndian.Uint16(rest[1+n:]))
 	rest = rest[1+n+2:]
-	if f.First == 0 || count == 0 || count > len(rest)/8 {
+	if f.First == 0 || count == 0 || count > len(rest)/9 {
 		return Flush{}, fmt.Errorf("%w: %d records from position %d", ErrFlush, count, f.First)
 	}
 	f.Entries = make([]Entry, count)
 	var previous []byte
+	at := int64(0)
 	for i := range f.Entries {
-		if len(rest) < 8 {
+		since, n := binary.Varint(rest)
+		if n <= 0 || len(rest)-n < 8 {
 			return Flush{}, fmt.Errorf("%w: cut off before record %d", ErrFlush, i)
 		}
+		at += since
+		rest = rest[n:]
 		mark := binary.BigEndian.Uint64(rest)
 		record, after, ok := parseDelta(rest[8:], previous)
 		if !ok {
 			return Flush{}, fmt.Errorf("%w: cut off in record %d", ErrFlush, i)
 		}
-		f.Entries[i] = Entry{mark, record}
+		f.Entries[i] = Entry{mark, time.Unix(at, 0), record}
 		previous, rest = record, after
 	}
 	if len(rest) != 0 {

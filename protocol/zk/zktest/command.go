@@ -32,7 +32,7 @@ func (t *Terminal) handle(l *link, p zk.Packet) (answer []zk.Packet, then func()
 	case zk.PrepareData, zk.Data, zk.FreeData, zk.CmdChecksumBuffer, zk.CmdTempWrite, zk.CmdSaveUserTemps:
 		return t.take(l, p), nil
 	case zk.CmdStartEnroll:
-		return t.enrol(l, p), nil
+		return t.enrol(l, p)
 	case zk.RegEvent:
 		l.mask = 0
 		if len(p.Body) >= 4 {

@@ -72,34 +72,20 @@ func (t *Terminal) silent() bool {
 }
 
 // enrol carries out char[24] PIN, u8 finger, u8 flag, or u32 PIN, u8 finger. The person puts
-// the finger on three times at once; it ends as Config.EnrolResult says.
-func (t *Terminal) enrol(l *link, p zk.Packet) []zk.Packet {
-	var pin string
-	var finger uint8
-	flag := uint8(1)
-	switch n := len(p.Body); {
-	case n >= 25:
-		pin, finger = text(p.Body[:24]), p.Body[24]
-		if n > 25 {
-			flag = p.Body[25]
-		}
-	case n >= 5:
-		pin, finger = decimal(binary.LittleEndian.Uint32(p.Body)), p.Body[4]
-	}
+// the finger on three times at once; it ends as Config.EnrolResult says. Whoever asked sees
+// it, registered for events or not, after the acknowledgement.
+func (t *Terminal) enrol(l *link, p zk.Packet) (answer []zk.Packet, then func()) {
+	pin, finger, flag := enrolRequest(p.Body)
 	u, found := t.userByPIN(pin)
 	if !found || finger > 9 || !t.enabled() {
-		return l.reply(p, zk.AckError, nil)
-	}
-	for range 3 {
-		l.show(zk.EventFinger, nil)
-		l.show(zk.EventQuality, []byte{100})
+		return l.reply(p, zk.AckError, nil), nil
 	}
 	ended := zk.Enrolled{Result: t.cfg.EnrolResult}
 	if ended.Result == 0 {
 		m := demoTemplate(t.profile.Algorithm, u.UID, finger)
 		m.Flag = flag
 		if t.putTemplate(m) != nil {
-			return l.reply(p, zk.AckError, nil)
+			return l.reply(p, zk.AckError, nil), nil
 		}
 		t.operation(6, u.UID)
 		ended.Size, ended.Finger = uint16(len(m.Data)), finger
@@ -107,8 +93,26 @@ func (t *Terminal) enrol(l *link, p zk.Packet) []zk.Packet {
 	}
 	body, err := ended.Append(nil)
 	if err != nil {
-		return l.reply(p, zk.AckError, nil)
+		return l.reply(p, zk.AckError, nil), nil
 	}
-	l.show(zk.EventEnroll, body)
-	return l.reply(p, zk.AckOK, nil)
+	return l.reply(p, zk.AckOK, nil), func() {
+		for range 3 {
+			l.show(zk.EventFinger, nil)
+			l.show(zk.EventQuality, []byte{100})
+		}
+		l.show(zk.EventEnroll, body)
+	}
+}
+
+// enrolRequest reads both forms; a body that is neither gives no PIN.
+func enrolRequest(body []byte) (pin string, finger, flag uint8) {
+	switch n := len(body); {
+	case n >= 26:
+		return text(body[:24]), body[24], body[25]
+	case n == 25:
+		return text(body[:24]), body[24], 1
+	case n >= 5:
+		return decimal(binary.LittleEndian.Uint32(body)), body[4], 1
+	}
+	return "", 0, 0
 }

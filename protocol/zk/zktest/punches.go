@@ -28,11 +28,9 @@ func (t *Terminal) punch(a zk.Attendance) error {
 		return nil
 	}
 	last := t.log.at(t.log.len() - 1)
-	body, err := zk.AppendAttLogEvent(nil, last, t.profile.Event)
-	if err != nil {
-		return fmt.Errorf("show punch: %w", err)
+	if body, err := zk.AppendAttLogEvent(nil, last, t.profile.Event); err == nil { // else the event has no place for this PIN
+		t.emit(zk.EventAttLog, body)
 	}
-	t.emit(zk.EventAttLog, body)
 	return nil
 }
 
@@ -49,6 +47,9 @@ func (t *Terminal) store(a zk.Attendance) error {
 		if u, found := t.userByPIN(a.PIN); found {
 			a.Slot = u.UID
 		}
+	}
+	if a.Slot == 0 && t.profile.Rows.Size() == 8 {
+		return fmt.Errorf("store punch: nobody has the PIN, and rows of 8 bytes need a slot")
 	}
 	return t.log.add(a, t.recordCap)
 }

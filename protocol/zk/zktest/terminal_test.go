@@ -149,6 +149,9 @@ func TestPunchesKeepWhatTheRowCannotSay(t *testing.T) {
 	if err := terminal.AddPunch(zk.Attendance{Slot: 99, Time: 5}); err == nil {
 		t.Error("a punch of nobody is accepted")
 	}
+	if err := terminal.AddPunch(zk.Attendance{PIN: "5005", Time: 5}); err == nil {
+		t.Error("a punch without a slot is accepted")
+	}
 }
 
 // Close in the middle of everything leaves nothing: goleak looks at the end of the package.

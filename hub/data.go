@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/verify"
+	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 )
 
@@ -38,6 +41,12 @@ func OpenStore(ctx context.Context, data, dsn string) (*store.Store, error) {
 	return s, nil
 }
 
+// Filter and Punch are the store's, for those who read it from outside.
+type (
+	Filter = store.Filter
+	Punch  = store.Punch
+)
+
 // DatabasePath is where the SQLite database of a data folder is.
 func DatabasePath(data string) string { return filepath.Join(data, databaseFile) }
 
@@ -60,10 +69,6 @@ func Running(data string) (Addresses, error) {
 	return a, nil
 }
 
-// Exclusive keeps every hub out of a data folder until release is called: for
-// putting back a backup.
-func Exclusive(data string) (release func() error, err error) { return lock(data) }
-
 // lock makes this process the only hub in the data folder.
 func lock(data string) (release func() error, err error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
@@ -81,4 +86,26 @@ func lock(data string) (release func() error, err error) {
 		return nil, fmt.Errorf("lock data folder: %w", err)
 	}
 	return f.Close, nil
+}
+
+// Backup copies the database to a file while the hub may run, and verifies the
+// copy. An existing file is never replaced.
+func Backup(ctx context.Context, data, dsn, to string) (err error) {
+	s, err := OpenStore(ctx, data, dsn)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return s.Backup(ctx, to, verify.Store)
+}
+
+// Restore puts a verified backup in place of a database that is gone, and begins
+// a new generation: agents then send what it lacks.
+func Restore(ctx context.Context, data, from string) (g protocol.Generation, err error) {
+	release, err := lock(data)
+	if err != nil {
+		return g, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	return store.Restore(ctx, from, DatabasePath(data), time.Now(), verify.Store)
 }

@@ -52,7 +52,7 @@ func (o *operator) verify() *cobra.Command {
 func (o *operator) verifyStore(cmd *cobra.Command) error {
 	return o.withStore(cmd.Context(), func(s *store.Store) error {
 		report, err := verify.Verify(cmd.Context(), s, func(b verify.Break) {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s  epoch %s  %d  %s: %s\n", b.Site, b.Epoch.Short(), b.Seq, b.Table, b.What)
+			fmt.Fprintln(cmd.OutOrStdout(), b)
 		})
 		if err != nil {
 			return err
@@ -122,55 +122,4 @@ func (o *operator) checkEvidence(cmd *cobra.Command, path string, trusted []stri
 	}
 	o.tell(cmd, "check-done", phrase.Args{"file": path, "evidence": fmt.Sprintf("%+v", evidence)})
 	return nil
-}
-
-// backup copies the database while the hub runs.
-func (o *operator) backup() *cobra.Command {
-	var to string
-	cmd := &cobra.Command{
-		Use:   "backup --to FILE",
-		Short: o.say("backup-short", nil),
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.withStore(cmd.Context(), func(s *store.Store) error {
-				if err := s.Backup(cmd.Context(), to, verify.Store); err != nil {
-					return err
-				}
-				o.tell(cmd, "backup-done", phrase.Args{"file": to})
-				return nil
-			})
-		},
-	}
-	cmd.Flags().StringVar(&to, "to", "", o.say("flag-backup-to", nil))
-	_ = cmd.MarkFlagRequired("to") // the flag is defined in the line above
-	return cmd
-}
-
-// restore puts a backup in place; the hub begins a new generation with it.
-func (o *operator) restore() *cobra.Command {
-	var from string
-	cmd := &cobra.Command{
-		Use:   "restore --from FILE",
-		Short: o.say("restore-short", nil),
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if o.database != "" {
-				return store.ErrEngine
-			}
-			release, err := hub.Exclusive(o.data)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, release()) }()
-			g, err := store.Restore(cmd.Context(), from, hub.DatabasePath(o.data), time.Now(), verify.Store)
-			if err != nil {
-				return err
-			}
-			o.tell(cmd, "restore-done", phrase.Args{"file": from, "generation": g.Number})
-			return nil
-		},
-	}
-	cmd.Flags().StringVar(&from, "from", "", o.say("flag-restore-from", nil))
-	_ = cmd.MarkFlagRequired("from") // the flag is defined in the line above
-	return cmd
 }

@@ -1,0 +1,416 @@
+package sidik_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/agent"
+	"github.com/bkpsdmd-babel/sidik/agent/config"
+	"github.com/bkpsdmd-babel/sidik/hub"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/mqtt/mqtttest"
+	"github.com/bkpsdmd-babel/sidik/protocol/zk"
+	"github.com/bkpsdmd-babel/sidik/protocol/zk/zktest"
+)
+
+// The whole system in one test process: simulated terminals on real sockets,
+// agents, a broker, a hub with its database. The same scenarios run on every
+// broker that the hub knows.
+
+// patience is how long a scenario may take to come to its end. It is far above
+// what it takes; a test that needs it has failed.
+const patience = 90 * time.Second
+
+// onEachBroker runs a scenario with the embedded broker, Mosquitto and a NATS cluster.
+func onEachBroker(t *testing.T, scenario func(t *testing.T, w *world)) {
+	for _, kind := range []struct {
+		name  string
+		start func(testing.TB) mqtttest.Broker
+	}{
+		{"embedded broker", func(testing.TB) mqtttest.Broker { return nil }},
+		{"Mosquitto", mqtttest.StartMosquitto},
+		{"NATS cluster", mqtttest.StartCluster},
+	} {
+		t.Run(kind.name, func(t *testing.T) { scenario(t, newWorld(t, kind.start(t))) })
+	}
+}
+
+// world is one hub and its offices.
+type world struct {
+	t      testing.TB
+	dir    string
+	broker mqtttest.Broker // nil: the hub's own
+	listen string          // address of the hub's own broker
+	hub    *running        // nil while it is stopped
+	key    string          // the hub's fingerprint
+}
+
+func newWorld(t testing.TB, broker mqtttest.Broker) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), broker: broker, listen: freeAddress(t)}
+	key, _, err := hub.LoadKey(w.hubData())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.key = string(key.Public().Fingerprint())
+	t.Cleanup(func() { w.stopHub() })
+	return w
+}
+
+func (w *world) hubData() string { return filepath.Join(w.dir, "hub") }
+
+// brokers is where agents and the hub find the broker.
+func (w *world) brokers() []string {
+	if w.broker == nil {
+		return []string{"tcp://" + w.listen}
+	}
+	return w.broker.URLs()
+}
+
+// running is a part that runs until it is stopped.
+type running struct {
+	stop context.CancelFunc
+	done chan error
+}
+
+func run(f func(ctx context.Context) error) *running {
+	ctx, stop := context.WithCancel(context.Background())
+	r := &running{stop, make(chan error, 1)}
+	go func() { r.done <- f(ctx) }() // end waits for it
+	return r
+}
+
+func (r *running) end(t testing.TB) {
+	t.Helper()
+	r.stop()
+	select {
+	case err := <-r.done:
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("ended with %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("did not end when it was asked to")
+	}
+}
+
+// startHub starts the hub and waits until it was born.
+func (w *world) startHub() {
+	w.t.Helper()
+	c := hub.Config{
+		Data: w.hubData(), MQTT: w.listen, Pages: "127.0.0.1:0", Version: "test", Logger: quiet(w.t, "hub"),
+	}
+	if w.broker != nil {
+		c.Brokers = w.broker.URLs()
+	}
+	born := make(chan struct{})
+	c.Ready = func(hub.Addresses) { close(born) }
+	w.hub = run(func(ctx context.Context) error { return hub.Run(ctx, c) })
+	select {
+	case <-born:
+	case err := <-w.hub.done:
+		w.t.Fatalf("the hub did not start: %v", err)
+	case <-time.After(patience):
+		w.t.Fatal("the hub was not born in time")
+	}
+}
+
+func (w *world) stopHub() {
+	w.t.Helper()
+	if w.hub != nil {
+		w.hub.end(w.t)
+		w.hub = nil
+	}
+}
+
+// quiet logs to the test when it is asked for in full.
+func quiet(t testing.TB, who string) *slog.Logger {
+	if os.Getenv("SIDIK_TEST_LOG") == "" {
+		return slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, nil)).With("who", who)
+}
+
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// office is one site: a terminal and an agent.
+type office struct {
+	w        *world
+	site     protocol.SiteID
+	terminal *zktest.Terminal
+	config   config.Config
+	agent    *running // nil while it is stopped
+	live     *agent.Agent
+}
+
+// newOffice makes a terminal of a profile with some punches, and an agent's
+// configuration and key. Nothing is admitted and nothing runs.
+func (w *world) newOffice(site, profile string, punches int) *office {
+	w.t.Helper()
+	p, err := zktest.ProfileByName(profile)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	udp := p.Users == zk.User28
+	terminal, err := zktest.New(zktest.Config{Profile: p, Serial: "SIM-" + site})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		if err := terminal.Close(); err != nil {
+			w.t.Errorf("close terminal: %v", err)
+		}
+	})
+	if err := terminal.Fill(10, 0, punches); err != nil {
+		w.t.Fatal(err)
+	}
+	address, err := terminal.Listen("127.0.0.1:0", udp)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	network, live := "tcp", true
+	if udp {
+		network = "udp"
+	}
+	o := &office{w: w, site: protocol.SiteID(site), terminal: terminal, config: config.Config{
+		Site: site,
+		Data: filepath.Join(w.dir, site),
+		Hub:  config.Hub{Broker: w.brokers()[0], Key: w.key},
+		Buffer: config.Buffer{
+			MaxMB: 64, RetentionDays: 90, RetainPunches: 50_000,
+		},
+		Terminals: []config.Terminal{{
+			Serial: terminal.Serial(), Address: address.String(), Network: network,
+			Every: config.Duration(time.Second), Live: &live,
+		}},
+	}}
+	w.t.Cleanup(func() { o.stop() })
+	return o
+}
+
+// admit does what the hub's operator does: compare the key, register the terminal.
+func (o *office) admit() {
+	t := o.w.t
+	t.Helper()
+	key, _, err := agent.LoadKey(o.config.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := hub.OpenStore(t.Context(), o.w.hubData(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.AddSite(t.Context(), o.site, key.Public().Fingerprint(), time.Now())
+	if err == nil {
+		err = s.AddTerminal(t.Context(), o.site, protocol.Serial(o.terminal.Serial()), time.Now())
+	}
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (o *office) start() {
+	t := o.w.t
+	t.Helper()
+	a, err := agent.Open(t.Context(), agent.Options{
+		Config: o.config, Version: "test", Logger: quiet(t, string(o.site)),
+		StateEvery: 2 * time.Second, ResendAfter: 2 * time.Second, BackoffMax: 2 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.live = a
+	o.agent = run(func(ctx context.Context) error { return errors.Join(a.Run(ctx), a.Close()) })
+}
+
+func (o *office) stop() {
+	o.w.t.Helper()
+	if o.agent != nil {
+		o.agent.end(o.w.t)
+		o.agent = nil
+	}
+}
+
+// expected is what the terminal holds, a line each, with running numbers.
+func (o *office) expected() []string {
+	count := map[string]int{}
+	var lines []string
+	for _, a := range o.terminal.Punches() {
+		when := string(protocol.RawTime(protocol.SourceZK, fmt.Sprint(uint32(a.Time))))
+		if wall, exists := a.Time.Wall(); exists {
+			when = string(protocol.NewLocalTime(wall))
+		}
+		key := fmt.Sprintf("%s %s %d", a.PIN, when, a.Status)
+		lines = append(lines, fmt.Sprintf("%s verify %d work %d nth %d", key, a.Verify, a.WorkCode, count[key]))
+		count[key]++
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// arrive waits until the hub holds exactly what the terminal holds.
+func (o *office) arrive() {
+	t := o.w.t
+	t.Helper()
+	var want, got []string
+	eventually(t, func() bool {
+		want, got = o.expected(), o.stored()
+		return slices.Equal(want, got)
+	}, func() string {
+		return fmt.Sprintf("site %s: the terminal holds %d punches, the hub %d\n%s", o.site, len(want), len(got), difference(want, got))
+	})
+	if n := o.terminal.DisableCount(); n != 0 {
+		t.Errorf("terminal was disabled %d times, reading never does", n)
+	}
+	if !o.terminal.Enabled() {
+		t.Error("terminal is left disabled")
+	}
+}
+
+// arriveAtLeast waits until the hub holds everything that the terminal holds;
+// it may hold what the terminal has forgotten.
+func (o *office) arriveAtLeast() {
+	t := o.w.t
+	t.Helper()
+	var missing string
+	eventually(t, func() bool {
+		missing = missingAtHub(o.expected(), o.stored())
+		return missing == ""
+	}, func() string { return missing })
+}
+
+func missingAtHub(want, got []string) string {
+	text, _, _ := strings.Cut(difference(want, got), "  only at the hub")
+	return text
+}
+
+// punch lets n punches be made as fast as the terminal takes them.
+func (o *office) punch(n int) {
+	o.w.t.Helper()
+	users := o.terminal.Users()
+	for i := range n {
+		if err := o.terminal.Punch(users[i%len(users)].PIN, uint8(i%2)); err != nil {
+			o.w.t.Fatal(err)
+		}
+	}
+}
+
+// shows waits until the running agent declares a condition.
+func (o *office) shows(code string) {
+	o.w.t.Helper()
+	eventually(o.w.t, func() bool {
+		return slices.ContainsFunc(o.live.Status().State.Conditions, func(c protocol.Condition) bool { return c.Code == code })
+	}, func() string {
+		return fmt.Sprintf("the agent does not show %s but %+v", code, o.live.Status().State.Conditions)
+	})
+}
+
+// shows waits until the hub declares a condition.
+func (w *world) shows(code string) {
+	w.t.Helper()
+	s, err := hub.OpenStore(w.t.Context(), w.hubData(), "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer s.Close()
+	var seen []string
+	eventually(w.t, func() bool {
+		conditions, err := s.AllConditions(w.t.Context())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		seen = nil
+		for _, c := range conditions {
+			seen = append(seen, c.Code)
+		}
+		return slices.Contains(seen, code)
+	}, func() string { return fmt.Sprintf("the hub does not show %s but %v", code, seen) })
+}
+
+// difference names the first lines that only one side has.
+func difference(want, got []string) string {
+	var b strings.Builder
+	for _, side := range []struct {
+		name     string
+		have, in []string
+	}{{"missing at the hub", want, got}, {"only at the hub", got, want}} {
+		left := map[string]int{}
+		for _, line := range side.in {
+			left[line]++
+		}
+		shown := 0
+		for _, line := range side.have {
+			if left[line]--; left[line] < 0 && shown < 3 {
+				shown++
+				fmt.Fprintf(&b, "  %s: %s\n", side.name, line)
+			}
+		}
+	}
+	return b.String()
+}
+
+// eventually asks until it is so, or fails with what it saw last.
+func eventually(t testing.TB, so func() bool, what func() string) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !so() {
+		if time.Now().After(deadline) {
+			t.Fatal(what())
+		}
+		<-tick.C
+	}
+}
+
+// punching lets people punch every few milliseconds until stop is called.
+func (o *office) punching(every time.Duration) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var people sync.WaitGroup
+	people.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for n := 0; ; n++ {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				users := o.terminal.Users()
+				if err := o.terminal.Punch(users[n%len(users)].PIN, uint8(n%2)); err != nil {
+					o.w.t.Errorf("punch: %v", err)
+					return
+				}
+			}
+		}
+	})
+	return func() { cancel(); people.Wait() }
+}
+
+// copyFolder copies the files of a folder that nobody is writing.
+func copyFolder(t testing.TB, from, to string) {
+	t.Helper()
+	if err := os.RemoveAll(to); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -2,6 +2,9 @@ package zkdriver_test
 
 import (
 	"fmt"
+	"io"
+	"net"
+	"reflect"
 	"testing"
 	"time"
 
@@ -120,6 +123,148 @@ func TestSuite(t *testing.T) {
 					})
 				})
 			}
+		}
+	}
+}
+
+// TestLogClearedWhileItIsRead keeps what the terminal had prepared: nobody else has it
+// any more.
+func TestLogClearedWhileItIsRead(t *testing.T) {
+	s := newStand(t, "tcp", zktest.Config{}, zkdriver.Config{})
+	s.Punch(3000)
+	held := s.Rows()
+	r, err := s.Source(s.Serial()).Read(t.Context(), terminal.Ask{Mode: terminal.Whole, Progress: func(int, int) { s.Clear() }})
+	if err != nil || !reflect.DeepEqual(r.Rows, held) {
+		t.Errorf("Read = %d rows, %v, want the %d that were there", len(r.Rows), err, len(held))
+	}
+}
+
+// TestLogThatIsCutOff is no whole log, however often it is cut off in the same way.
+func TestLogThatIsCutOff(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fault zktest.FaultKind
+		cause string
+	}{
+		{"fewer rows than are counted are refused", zktest.CutRows, "incomplete"},
+		{"a count above the rows is refused", zktest.CountHigh, "incomplete"},
+		{"a count below the rows is overruled by reading twice", zktest.CountLow, ""},
+		{"a terminal that does not count is read twice", zktest.ShortSizes, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStand(t, "tcp", zktest.Config{}, zkdriver.Config{})
+			s.Punch(300)
+			s.Inject(zktest.Fault{Kind: c.fault, Times: zktest.Always})
+			r, err := s.Source(s.Serial()).Read(t.Context(), terminal.Ask{Mode: terminal.Whole})
+			if terminal.Cause(err) != c.cause {
+				t.Fatalf("Read = %v with cause %q, want %q", err, terminal.Cause(err), c.cause)
+			}
+			if err == nil && (len(r.Rows) != 300 || r.Proof != terminal.ProofRepeat) {
+				t.Errorf("Read = %d rows proven by %q, want 300 by repeating", len(r.Rows), r.Proof)
+			}
+		})
+	}
+}
+
+// TestSlotsThatChangeHands: the PIN of a row that has only a slot is that of the user
+// who has the slot in the same session.
+func TestSlotsThatChangeHands(t *testing.T) {
+	for _, name := range []string{"bw-zem500", "bw-old"} {
+		profile, err := zktest.ProfileByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, func(t *testing.T) {
+			s := newStand(t, "udp", zktest.Config{Profile: profile}, zkdriver.Config{})
+			s.Punch(1) // of the user in slot 1
+			pin := func() (string, string) {
+				r, err := s.Source(s.Serial()).Read(t.Context(), terminal.Ask{Mode: terminal.Whole})
+				if err != nil || len(r.Rows) != 1 || !r.Rows[0].SlotOnly || r.Rows[0].Slot != 1 {
+					t.Fatalf("Read = %+v, %v, want one row of slot 1", r.Rows, err)
+				}
+				return r.Rows[0].PIN, r.Rows[0].Identifier()
+			}
+			check := func(want string) {
+				t.Helper()
+				if got, id := pin(); got != want || id != "slot:1" {
+					t.Errorf("PIN %q, identifier %q, want %q and slot:1", got, id, want)
+				}
+			}
+			check("1001")
+			s.DeleteUser(1)
+			check("slot:1")
+			if err := s.AddUser(zk.User{UID: 1, PIN: "2002"}); err != nil {
+				t.Fatal(err)
+			}
+			check("2002")
+		})
+	}
+}
+
+// TestCauses says to people what they can do something about.
+func TestCauses(t *testing.T) {
+	panel := listen(t, []byte{0xAA, 1, 0, 0, 0, 0, 0, 0})
+	web := listen(t, []byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+	s := newStand(t, "tcp", zktest.Config{}, zkdriver.Config{})
+	closed := listen(t, nil)
+	for _, c := range []struct {
+		name, cause string
+		change      func(*zkdriver.Config)
+	}{
+		{"wrong key", "key", func(c *zkdriver.Config) { c.CommKey++ }},
+		{"access panel", "not-terminal", func(c *zkdriver.Config) { c.Address = panel }},
+		{"web server", "not-terminal", func(c *zkdriver.Config) { c.Address = web }},
+		{"nobody there", "unreachable", func(c *zkdriver.Config) { c.Address = closed }},
+		{"nobody there by UDP", "unreachable", func(c *zkdriver.Config) { c.Address, c.Network = closed, "udp" }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := s.config
+			c.change(&config)
+			_, err := zkdriver.New(config).Read(t.Context(), terminal.Ask{})
+			if cause := terminal.Cause(err); cause != c.cause {
+				t.Errorf("Read = %v with cause %q, want %q", err, cause, c.cause)
+			}
+		})
+	}
+}
+
+// listen is somebody who greets whoever comes; with no greeting the address is free.
+func listen(t *testing.T, greeting []byte) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if greeting == nil {
+		_ = l.Close()
+		return address
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Write(greeting)
+			_, _ = io.Copy(io.Discard, c)
+			_ = c.Close()
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close(); <-done })
+	return address
+}
+
+// TestClockOffset is that of the terminal's clock, whatever the zone of ours.
+func TestClockOffset(t *testing.T) {
+	for _, ahead := range []time.Duration{0, -90 * time.Second, 3 * time.Hour} {
+		s := newStand(t, "tcp", zktest.Config{}, zkdriver.Config{})
+		s.SetClock(time.Now().Add(ahead))
+		r, err := s.Source(s.Serial()).Read(t.Context(), terminal.Ask{})
+		if off := time.Duration(r.Offset)*time.Second - ahead; err != nil || off.Abs() > time.Second || r.Clock == "" {
+			t.Errorf("offset %d, clock %q, %v, want %v", r.Offset, r.Clock, err, ahead)
 		}
 	}
 }

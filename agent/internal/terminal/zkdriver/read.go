@@ -61,9 +61,12 @@ func (d *Driver) read(ctx context.Context, ask terminal.Ask) (terminal.Reading, 
 	return r, nil
 }
 
-// readLog reads until a reading is proven.
+// readLog reads until a reading is proven: its rows lie between two counts, or it is
+// repeated. A log with fewer rows than are counted is not proven by repeating it,
+// because whatever cuts it off may do so each time.
 func (d *Driver) readLog(ctx context.Context, ask terminal.Ask, r *terminal.Reading) error {
 	var last *digest
+	var counted, given int
 	for range tries {
 		before, err := d.sizes(ctx)
 		if err != nil {
@@ -87,11 +90,17 @@ func (d *Driver) readLog(ctx context.Context, ask terminal.Ask, r *terminal.Read
 		if err != nil {
 			return err
 		}
-		counted := before.Known && after.Known
+		shrank := before.Known && after.Known && after.Records < before.Records
 		switch {
 		case zk.Prove(before, after, w.total) == zk.ProofCount:
 			r.Proof = terminal.ProofCount
-		case w.repeats(last, counted):
+		case shrank && w.total >= before.Records:
+			// Somebody cleared the log while it was read: what came is now the only copy.
+			r.Proof = terminal.ProofCount
+		case before.Known && w.total < before.Records:
+			last, counted, given = nil, before.Records, w.total
+			continue
+		case w.repeats(last):
 			// What was read first was all there was then; more may have come since.
 			w.data, w.total = w.data[:last.size], last.total
 			r.Proof = terminal.ProofRepeat
@@ -101,7 +110,10 @@ func (d *Driver) readLog(ctx context.Context, ask terminal.Ask, r *terminal.Read
 		}
 		return d.rows(ctx, w, r)
 	}
-	return fmt.Errorf("log read %d times, each time with other rows or not as many as the terminal counts", tries)
+	if counted > 0 {
+		return fmt.Errorf("log read %d times: %d rows are counted and %d came", tries, counted, given)
+	}
+	return fmt.Errorf("log read %d times, with other rows each time", tries)
 }
 
 // sizes asks for the counts; a terminal that refuses has none.

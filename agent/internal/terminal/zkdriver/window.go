@@ -31,11 +31,9 @@ func (w window) digest() *digest {
 	return &digest{w.layout, w.first, w.total, len(w.data), sha256.Sum256(w.data)}
 }
 
-// repeats tells whether a window begins with one read before. Where the terminal
-// counts, and its counts fit neither, nothing may have come after it.
-func (w window) repeats(last *digest, counted bool) bool {
-	return last != nil && w.layout == last.layout && w.first == last.first &&
-		(len(w.data) == last.size || !counted && len(w.data) > last.size) &&
+// repeats tells whether a window begins with one read before.
+func (w window) repeats(last *digest) bool {
+	return last != nil && w.layout == last.layout && w.first == last.first && len(w.data) >= last.size &&
 		sha256.Sum256(w.data[:last.size]) == last.sum
 }
 

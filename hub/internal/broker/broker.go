@@ -14,10 +14,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -90,6 +92,9 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 
 // start makes one attempt.
 func start(ctx context.Context, o Options, address netip.AddrPort) (*Broker, error) {
+	if err := forget(o.Dir); err != nil {
+		return nil, fmt.Errorf("start broker: %w", err)
+	}
 	options := settings(o, address)
 	engine, err := server.NewServer(options)
 	if err != nil {
@@ -135,6 +140,23 @@ func settings(o Options, address netip.AddrPort) *server.Options {
 			ConsumerInactiveThreshold: forgotten,
 		},
 	}
+}
+
+// forget removes what the engine kept beside the retained messages: sessions and
+// messages for them. No client of ours has a session, so it is of no use, and a
+// damaged session would shut out its client for good.
+func forget(dir string) error {
+	streams := filepath.Join(dir, "jetstream", "$G", "streams")
+	entries, err := os.ReadDir(streams)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if e.Name() != "$MQTT_rmsgs" {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(streams, e.Name())))
+		}
+	}
+	return err
 }
 
 // loopback reads an address and refuses every one that others can reach.

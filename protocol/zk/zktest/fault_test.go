@@ -98,14 +98,14 @@ func faultCases() map[string]faultCase {
 		}},
 		"freeze for a while": {fault: zktest.Fault{Kind: zktest.Freeze, For: 50 * time.Millisecond}, network: "udp",
 			sees: func(t *testing.T, _ *zktest.Terminal, c *probe) {
-				c.wait = 50 * time.Millisecond
+				c.wait = 300 * time.Millisecond // longer than it is frozen: what it did not answer then it never does
 				if _, err := c.ask(zk.CmdVersion, nil); !isTimeout(err) {
 					t.Errorf("frozen terminal: %v, want a timeout", err)
 				}
 				c.wait = 5 * time.Second
 				c.must(zk.CmdVersion, nil, zk.AckOK)
 			}},
-		"reboot drops the link and refuses": {fault: zktest.Fault{Kind: zktest.Reboot, For: 300 * time.Millisecond, Command: zk.ReadBuffer},
+		"reboot drops the link and refuses": {fault: zktest.Fault{Kind: zktest.Reboot, For: time.Second, Command: zk.ReadBuffer},
 			sees: func(t *testing.T, terminal *zktest.Terminal, c *probe) {
 				c.must(zk.CmdDisable, nil, zk.AckOK)
 				if _, err := c.read(zk.DatasetAttendance, 4000); err == nil || isTimeout(err) {
@@ -283,7 +283,7 @@ func tryConnect(t *testing.T, network, address string) *probe {
 		return nil
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	c := &probe{t: t, conn: conn, tcp: network == "tcp", wait: 100 * time.Millisecond}
+	c := &probe{t: t, conn: conn, tcp: network == "tcp", wait: time.Second}
 	p, err := c.ask(zk.CmdConnect, nil)
 	if err != nil || p.Code != zk.AckOK {
 		return nil

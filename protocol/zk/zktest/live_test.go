@@ -32,7 +32,6 @@ func TestPunchIsShownToWhoRegistered(t *testing.T) {
 				terminal, address := start(t, zktest.Config{Profile: profile}, 3, 0, 0)
 				c, other := connected(t, network, address), connected(t, network, address)
 				c.must(zk.RegEvent, []byte{1, 0, 0, 0}, zk.AckOK)
-				before := time.Now()
 				for _, pin := range []string{"1002", "1003"} {
 					if err := terminal.Punch(pin, 1); err != nil {
 						t.Fatal(err)
@@ -53,9 +52,6 @@ func TestPunchIsShownToWhoRegistered(t *testing.T) {
 					if e.PIN != pin || e.Time != held.Time || e.Status != held.Status || e.Verify != profile.Verify {
 						t.Errorf("event %+v, terminal holds %+v", e, held)
 					}
-				}
-				if took := time.Since(before); took > 90*time.Millisecond {
-					t.Logf("two acknowledged events took %v", took)
 				}
 				if !other.silent() {
 					t.Error("a client that did not register saw something")

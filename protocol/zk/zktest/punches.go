@@ -49,7 +49,7 @@ func (t *Terminal) store(a zk.Attendance) error {
 		}
 	}
 	if a.Slot == 0 && t.profile.Rows.Size() == 8 {
-		return fmt.Errorf("store punch: nobody has the PIN, and rows of 8 bytes need a slot")
+		return errors.New("store punch: nobody has the PIN, and rows of 8 bytes need a slot")
 	}
 	return t.log.add(a, t.recordCap)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 )
@@ -18,6 +19,9 @@ type carrier interface {
 	// ErrChecksum the packet is given too and the line goes on; after a deadline
 	// nothing is lost and the line goes on; after any other error it is over.
 	receive() (Packet, error)
+	// lend offers room for the body of the next DATA, so that it need not be copied
+	// there: then its Body is the start of room. It holds until the next receive.
+	lend(room []byte)
 	setDeadline(t time.Time) error
 	close() error
 	// lossy tells whether packets can be lost, doubled and overtaken.
@@ -49,6 +53,7 @@ type stream struct {
 	net.Conn
 	in         []byte
 	start, end int // of what was read from the line and not yet given
+	lent       []byte
 	out        []byte
 }
 
@@ -59,6 +64,7 @@ func (s *stream) lossy() bool                   { return false }
 func (s *stream) chunk() int                    { return tcpChunk }
 func (s *stream) close() error                  { return s.Close() }
 func (s *stream) setDeadline(t time.Time) error { return s.SetDeadline(t) }
+func (s *stream) lend(room []byte)              { s.lent = room }
 
 func (s *stream) send(p Packet) error {
 	s.out = AppendFrame(s.out[:0], p)
@@ -72,9 +78,11 @@ func (s *stream) send(p Packet) error {
 // receive keeps what it has of a frame when a deadline passes, so that a late answer
 // does not put the stream out of step.
 func (s *stream) receive() (Packet, error) {
+	room := s.lent
+	s.lent = nil
 	for {
 		have := s.in[s.start:s.end]
-		need := PrefixSize
+		need := PrefixSize + HeaderSize
 		if err := checkPrefix(have); err != nil {
 			return Packet{}, err
 		}
@@ -83,11 +91,14 @@ func (s *stream) receive() (Packet, error) {
 			if err != nil {
 				return Packet{}, err
 			}
-			need += n
-		}
-		if len(have) >= need && need > PrefixSize {
-			s.start += need
-			return ParsePacket(have[PrefixSize:need])
+			need = PrefixSize + n
+			if len(have) >= need {
+				s.start += need
+				return ParsePacket(have[PrefixSize:need])
+			}
+			if len(have) >= PrefixSize+HeaderSize && n-HeaderSize <= len(room) && Code(binary.LittleEndian.Uint16(have[PrefixSize:])) == Data {
+				return s.receiveInto(room[:n-HeaderSize])
+			}
 		}
 		s.room(need)
 		n, err := s.Read(s.in[s.end:])
@@ -96,6 +107,29 @@ func (s *stream) receive() (Packet, error) {
 			return Packet{}, err
 		}
 	}
+}
+
+// receiveInto finishes the frame that s.in holds the start of, with its body in the
+// room that was lent. What a deadline leaves unfinished goes back to s.in, for the room
+// is lent for one call.
+func (s *stream) receiveInto(body []byte) (Packet, error) {
+	head := s.in[s.start+PrefixSize:][:HeaderSize]
+	got := copy(body, s.in[s.start+PrefixSize+HeaderSize:s.end])
+	n, err := io.ReadFull(s.Conn, body[got:])
+	if err != nil {
+		s.room(PrefixSize + HeaderSize + len(body))
+		s.end += copy(s.in[s.end:], body[got:got+n])
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = io.EOF
+		}
+		return Packet{}, err
+	}
+	s.start, s.end = 0, 0
+	p := headerOf(head, body)
+	if ^sum(sum(sum(0, head[:2]), head[4:]), body) != binary.LittleEndian.Uint16(head[2:]) {
+		return p, ErrChecksum
+	}
+	return p, nil
 }
 
 // room makes sure that need bytes from start fit the buffer and that it is not full.
@@ -144,6 +178,7 @@ func (d *datagrams) lossy() bool                   { return true }
 func (d *datagrams) chunk() int                    { return udpChunk }
 func (d *datagrams) close() error                  { return d.Close() }
 func (d *datagrams) setDeadline(t time.Time) error { return d.SetDeadline(t) }
+func (d *datagrams) lend([]byte)                   {} // a datagram is small and comes in one piece
 
 func (d *datagrams) send(p Packet) error {
 	d.out = p.Append(d.out[:0])

@@ -41,7 +41,13 @@ func (c *Conn) askOnce(ctx context.Context, command Code, body []byte) (Packet, 
 // answer gives the next packet with the reply id; others answer what is no longer
 // asked. The session field is not looked at: it carries other things too often.
 func (c *Conn) answer(ctx context.Context, reply uint16, deadline time.Time) (Packet, error) {
+	return c.answerInto(ctx, reply, deadline, nil)
+}
+
+// answerInto is answer with room lent for the body of a DATA.
+func (c *Conn) answerInto(ctx context.Context, reply uint16, deadline time.Time, room []byte) (Packet, error) {
 	for {
+		c.line.lend(room)
 		p, err := c.receive(ctx, deadline)
 		if err != nil || p.Reply == reply {
 			return p, err
@@ -112,7 +118,7 @@ func (c *Conn) gather(ctx context.Context, command Code, first Packet, dst []byt
 		if deadline.After(limit) {
 			deadline = limit
 		}
-		p, err := c.answer(ctx, first.Reply, deadline)
+		p, err := c.answerInto(ctx, first.Reply, deadline, t.room())
 		if err != nil {
 			return dst, err
 		}
@@ -188,9 +194,18 @@ func (t *transfer) take(command Code, p Packet) error {
 	}
 	t.last = len(t.data)
 	t.number = p.Session
-	t.data = append(t.data, p.Body...)
+	if room := t.room(); len(room) >= len(p.Body) && &room[0] == &p.Body[0] {
+		t.data = t.data[:len(t.data)+len(p.Body)] // it was lent, and is filled
+	} else {
+		t.data = append(t.data, p.Body...)
+	}
 	t.index++
 	return nil
+}
+
+// room is where the next bytes belong, if there is room already.
+func (t *transfer) room() []byte {
+	return t.data[len(t.data):min(cap(t.data), t.end)]
 }
 
 // repeated tells whether a DATA packet is one that was taken before.

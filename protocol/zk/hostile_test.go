@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -77,9 +78,9 @@ func TestStrangersAreRecognised(t *testing.T) {
 // A terminal that answers anything to anything costs a bounded number of requests, and
 // never makes a whole log of them.
 func TestRandomAnswers(t *testing.T) {
-	runs := 300
-	if testing.Short() {
-		runs = 50
+	runs := 80
+	if os.Getenv("SIDIK_SOAK") != "" {
+		runs = 2000
 	}
 	for seed := range runs {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {

@@ -114,7 +114,7 @@ func (l *Log) Rows() int {
 }
 
 // ReadAt fills b with the bytes from off on; io.ErrUnexpectedEOF when the log ends
-// before. Who wants the newest rows reads the tail.
+// before. Who wants the newest rows reads the tail. After an error b can hold anything.
 func (l *Log) ReadAt(ctx context.Context, b []byte, off int) error {
 	if off < 0 || off > l.size || len(b) > l.size-off {
 		return fmt.Errorf("read %d bytes of log at %d of %d: %w", len(b), off, l.size, io.ErrUnexpectedEOF)

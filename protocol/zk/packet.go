@@ -53,52 +53,56 @@ func ParsePacket(b []byte) (Packet, error) {
 	if len(b) < HeaderSize {
 		return Packet{}, ErrShort
 	}
-	p := Packet{
-		Code:    Code(binary.LittleEndian.Uint16(b)),
-		Session: binary.LittleEndian.Uint16(b[4:]),
-		Reply:   binary.LittleEndian.Uint16(b[6:]),
-		Body:    b[HeaderSize:],
-	}
+	p := headerOf(b, b[HeaderSize:])
 	if Checksum(b) != binary.LittleEndian.Uint16(b[2:]) {
 		return p, ErrChecksum
 	}
 	return p, nil
 }
 
+// headerOf is the packet with this header and body.
+func headerOf(header, body []byte) Packet {
+	return Packet{
+		Code:    Code(binary.LittleEndian.Uint16(header)),
+		Session: binary.LittleEndian.Uint16(header[4:]),
+		Reply:   binary.LittleEndian.Uint16(header[6:]),
+		Body:    body,
+	}
+}
+
 // Checksum is the ones'-complement sum of the packet's 16-bit words, complemented,
 // with bytes 2 and 3 taken as zero and an odd last byte as the low half of a word.
-//
-// The sum is the same modulo 65535 however the words are grouped, so eight bytes are
-// added at a time with the carry brought round.
 func Checksum(packet []byte) uint16 {
-	var sum uint64
-	rest := packet
-	if len(packet) >= 4 {
-		sum = uint64(binary.LittleEndian.Uint16(packet))
-		rest = packet[4:]
-	} else if len(packet) > 2 {
-		rest = packet[:2]
+	if len(packet) < 4 {
+		return ^sum(0, packet[:min(len(packet), 2)])
 	}
-	var carry uint64
-	for len(rest) >= 32 {
-		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(rest), carry)
-		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(rest[8:]), carry)
-		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(rest[16:]), carry)
-		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(rest[24:]), carry)
-		rest = rest[32:]
+	return ^sum(sum(0, packet[:2]), packet[4:])
+}
+
+// sum adds the words of b to what was summed before, which must have had an even
+// length. The sum is the same modulo 65535 however the words are grouped, so eight
+// bytes are added at a time with the carry brought round.
+func sum(before uint16, b []byte) uint16 {
+	s, carry := uint64(before), uint64(0)
+	for len(b) >= 32 {
+		s, carry = bits.Add64(s, binary.LittleEndian.Uint64(b), carry)
+		s, carry = bits.Add64(s, binary.LittleEndian.Uint64(b[8:]), carry)
+		s, carry = bits.Add64(s, binary.LittleEndian.Uint64(b[16:]), carry)
+		s, carry = bits.Add64(s, binary.LittleEndian.Uint64(b[24:]), carry)
+		b = b[32:]
 	}
-	for len(rest) >= 2 {
-		sum, carry = bits.Add64(sum, uint64(binary.LittleEndian.Uint16(rest)), carry)
-		rest = rest[2:]
+	for len(b) >= 2 {
+		s, carry = bits.Add64(s, uint64(binary.LittleEndian.Uint16(b)), carry)
+		b = b[2:]
 	}
-	if len(rest) == 1 {
-		sum, carry = bits.Add64(sum, uint64(rest[0]), carry)
+	if len(b) == 1 {
+		s, carry = bits.Add64(s, uint64(b[0]), carry)
 	}
 	// The carry of the last addition can carry once more.
-	sum, carry = bits.Add64(sum, 0, carry)
-	sum += carry
-	for sum > 0xFFFF {
-		sum = sum>>16 + sum&0xFFFF
+	s, carry = bits.Add64(s, 0, carry)
+	s += carry
+	for s > 0xFFFF {
+		s = s>>16 + s&0xFFFF
 	}
-	return ^uint16(sum)
+	return uint16(s)
 }

@@ -295,6 +295,9 @@ func TestSeal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if !bytes.Contains(text, []byte(`"<&>\u2028"`)) {
+			t.Errorf("letters are written otherwise than the contract says: %s", text)
+		}
 		opened, err := protocol.Open("", text, func(protocol.SiteID, seal.KeyID) (seal.PublicKey, bool) { return key.Public(), true })
 		if err != nil {
 			t.Fatalf("Open(Seal) with a time of another zone and odd letters = %v", err)
@@ -303,6 +306,21 @@ func TestSeal(t *testing.T) {
 			t.Errorf("at = %s, want %s", opened.At, want)
 		}
 	})
+}
+
+// A look-up that answers with another key than the one asked for must not help a
+// message that names a wrong sender.
+func TestTheKeyMustBeTheOneThatIsNamed(t *testing.T) {
+	hub, topic := hubKey(t), "sidik/v1/_/hub"
+	any := func(protocol.SiteID, seal.KeyID) (seal.PublicKey, bool) { return hub.Public(), true }
+	m := messages(t)["hub"]
+	if _, err := protocol.Open(topic, write(t, m.envelope, m.body, hub), any); err != nil {
+		t.Fatal(err)
+	}
+	text := writeFrom(t, m.envelope, plainJSON(t, m.body), "0000000000000000", "00112233aabbccdd", hub)
+	if _, err := protocol.Open(topic, text, any); refusal(t, err) != protocol.ReasonSignature {
+		t.Errorf("Open = %v, want %s", err, protocol.ReasonSignature)
+	}
 }
 
 func TestReasonOf(t *testing.T) {

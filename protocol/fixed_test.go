@@ -151,12 +151,16 @@ func write(t testing.TB, e protocol.Envelope, body any, key seal.SigningKey) []b
 
 func writeAs(t testing.TB, e protocol.Envelope, body []byte, id string, key seal.SigningKey) []byte {
 	t.Helper()
+	return writeFrom(t, e, body, id, string(key.Public().KeyID()), key)
+}
+
+func writeFrom(t testing.TB, e protocol.Envelope, body []byte, id, from string, key seal.SigningKey) []byte {
+	t.Helper()
 	at, atJSON := "", "null"
 	if e.At != nil {
 		at = e.At.UTC().Format("2006-01-02T15:04:05Z")
 		atJSON = `"` + at + `"`
 	}
-	from := string(key.Public().KeyID())
 	signed := []byte("sidik/v1/envelope")
 	for _, field := range []string{
 		"1", string(e.Kind), string(e.Site), e.Subject, from, string(e.To),

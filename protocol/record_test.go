@@ -125,6 +125,8 @@ func TestRecordCheck(t *testing.T) {
 		{"a PIN that is not UTF-8", func(r *protocol.Record) { r.PIN = "\xff" }, "UTF-8"},
 		{"no time", func(r *protocol.Record) { r.Time = "" }, "time"},
 		{"a time that is not UTF-8", func(r *protocol.Record) { r.Time = "zk:\xff" }, "UTF-8"},
+		{"a source that is not UTF-8", func(r *protocol.Record) { r.Source = "\xff" }, "UTF-8"},
+		{"a read that is not UTF-8", func(r *protocol.Record) { r.Read = "\xff" }, "UTF-8"},
 		{"no source", func(r *protocol.Record) { r.Source = "" }, "source"},
 		{"no read", func(r *protocol.Record) { r.Read = "" }, "read"},
 		{"a row that is too long", func(r *protocol.Record) { r.Raw = make([]byte, 4097) }, "raw"},

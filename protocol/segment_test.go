@@ -61,7 +61,11 @@ func TestLinksRefuse(t *testing.T) {
 		{"another head", func(s *protocol.Segment) { s.Head[0] ^= 1 }},
 		{"another link before", func(s *protocol.Segment) { s.Prev[31] ^= 1 }},
 		{"an epoch that does not begin its chain", func(s *protocol.Segment) { s.Epoch[0] ^= 1 }},
-		{"a record that is none", func(s *protocol.Segment) { s.Records[1].PIN = "" }},
+		{"a record that is none", func(s *protocol.Segment) {
+			rows := records()
+			rows[1].PIN = ""
+			*s = segment(s.Epoch, 1, s.Epoch, rows)
+		}},
 		{"one record too many", func(s *protocol.Segment) {
 			*s = segment(s.Epoch, 1, s.Epoch, morning(protocol.MaxSegmentPunches+1))
 		}},

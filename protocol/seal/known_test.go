@@ -10,9 +10,12 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -80,6 +83,59 @@ func TestKnownKeys(t *testing.T) {
 				t.Error("Verify = false")
 			}
 		})
+	}
+}
+
+// The zero key is a point of small order, under which anybody can sign: a key
+// that was never set must not be one that everybody has.
+func TestZeroKeyTakesNoSignature(t *testing.T) {
+	sig := make([]byte, ed25519.SignatureSize)
+	sig[0] = 1 // R is the neutral point, S is 0
+	forged := 0
+	for i := range 64 {
+		message := []byte{byte(i)}
+		if !ed25519.Verify(make([]byte, ed25519.PublicKeySize), message, sig) {
+			continue
+		}
+		forged++
+		if (seal.PublicKey{}).Verify(message, sig) {
+			t.Errorf("the zero key took a forged signature over %x", message)
+		}
+	}
+	if forged == 0 {
+		t.Error("no signature could be forged: this test shows nothing")
+	}
+}
+
+// A known seed must not be found in anything that is printed, in no form.
+func TestNoFormOfASigningKeyShowsItsSeed(t *testing.T) {
+	seed := []byte("0123456789ABCDEFGHIJKLMNOPQRSTUV")
+	path, _ := keyFile(t, ed25519.NewKeyFromSeed(seed))
+	key, err := seal.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	for _, h := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
+		slog.New(h).Info("x", "key", key)
+	}
+	if n := strings.Count(log.String(), string(key.Public().KeyID())); n != 2 {
+		t.Errorf("the logs name the key %d times, want 2: %s", n, &log)
+	}
+	shown := []string{log.String()}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%X", "%q", "%d", "%o", "%b", "%c", "%U", "%t", "%p"} {
+		for _, value := range []any{key, &key, []seal.SigningKey{key}, struct{ K seal.SigningKey }{key}, struct{ k seal.SigningKey }{key}, map[string]any{"k": key}} {
+			shown = append(shown, fmt.Sprintf(verb, value))
+		}
+	}
+	piece := seed[4:12]
+	for _, form := range []string{"%s", "%x", "%X", "%d", "%o", "%b", "%c", "%U", "%q"} {
+		secret := strings.Trim(fmt.Sprintf(form, piece), `[]"`)
+		for _, s := range shown {
+			if strings.Contains(s, secret) {
+				t.Errorf("%q shows the seed", s)
+			}
+		}
 	}
 }
 

@@ -11,6 +11,10 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 )
 
+// wholeRetry is how long after a failed whole read only new rows are read: on a bad
+// line a long log may never come, and the punches of the day need not wait for it.
+const wholeRetry = 15 * time.Minute
+
 // request is a read that a person waits for.
 type request struct {
 	ctx      context.Context
@@ -41,6 +45,7 @@ func (r *reader) run(ctx context.Context) {
 	mode := terminal.Tail
 	var next, quiet time.Time // of the next scheduled read; until when hints wait
 	var owed bool             // a whole read that somebody asked for has not succeeded yet
+	var spared time.Time      // until when a whole read that failed leaves the field to shorter ones
 	failures := 0
 	for {
 		hints := r.hints
@@ -64,14 +69,18 @@ func (r *reader) run(ctx context.Context) {
 			owed = true
 		case asked = <-r.requests:
 		}
-		if owed || asked != nil || r.wholeDue(time.Now()) {
-			mode = terminal.Whole
+		this := mode
+		if asked != nil || (owed || r.wholeDue(time.Now())) && !time.Now().Before(spared) {
+			this = terminal.Whole
 		}
-		err := r.serve(ctx, mode, asked)
+		err := r.serve(ctx, this, asked)
 		now := time.Now()
+		if err != nil && this == terminal.Whole {
+			spared = now.Add(wholeRetry)
+		}
 		switch {
 		case err == nil:
-			owed = owed && mode != terminal.Whole
+			owed = owed && this != terminal.Whole
 			mode, failures = terminal.IfChanged, 0
 			next, quiet = now.Add(jitter(r.Every)), now.Add(r.policy.HintGap)
 		case errors.Is(err, buffer.ErrFull):

@@ -19,13 +19,16 @@ const (
 // Watch listens for punches; see terminal.Hinter.
 func (d *Driver) Watch(ctx context.Context, hint func()) error {
 	pause := firstPause
+	since := time.Now() // of the present session
 	for ctx.Err() == nil {
-		heard, err := d.listen(ctx, hint)
-		if heard {
-			pause = firstPause
-		}
+		err := d.listen(ctx, hint)
 		if err == nil {
 			continue
+		}
+		if time.Since(since) > longPause {
+			// It went well for a while. Otherwise somebody else may want the terminal, and
+			// the two must not throw each other out every second.
+			pause = firstPause
 		}
 		select {
 		case <-time.After(pause/2 + rand.N(pause)):
@@ -34,16 +37,16 @@ func (d *Driver) Watch(ctx context.Context, hint func()) error {
 		if pause = min(2*pause, longPause); terminal.Cause(err) == "stranger" || terminal.Cause(err) == "key" {
 			pause = longPause // a person has to do something first
 		}
+		since = time.Now()
 	}
 	return ctx.Err()
 }
 
-// listen has the line until a reader wants it, the session breaks or ctx ends. It
-// tells whether the terminal was there.
-func (d *Driver) listen(ctx context.Context, hint func()) (heard bool, err error) {
+// listen has the line until a reader wants it, the session breaks or ctx ends.
+func (d *Driver) listen(ctx context.Context, hint func()) (err error) {
 	listening, release, err := d.line.listen(ctx)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer release()
 	defer func() {
@@ -54,19 +57,19 @@ func (d *Driver) listen(ctx context.Context, hint func()) (heard bool, err error
 		}
 	}()
 	if err := d.connect(listening); err != nil {
-		return false, err
+		return err
 	}
 	if !d.registered {
 		// A terminal that refuses has no events; its session is kept all the same.
 		if err := d.conn.RegisterEvents(listening, zk.EventAttLog); err != nil && !refused(err) {
-			return false, because(err, terminal.ErrIncomplete)
+			return because(err, terminal.ErrIncomplete)
 		}
 		d.registered = true
 		hint() // whoever punched before this was not heard
 	}
 	for {
 		if err := d.next(listening, hint); err != nil {
-			return true, fmt.Errorf("%w: %w", terminal.ErrUnreachable, err)
+			return fmt.Errorf("%w: %w", terminal.ErrUnreachable, err)
 		}
 	}
 }

@@ -105,47 +105,40 @@ func (l RowLayout) parse(row []byte, a *Attendance, pins []byte) ([]byte, error)
 	if len(row) != l.Size() || len(row) == 0 {
 		return pins, fmt.Errorf("attendance row of %d bytes, layout %s: %w", len(row), l, ErrLayout)
 	}
+	if l == Row8B && row[2]&longRow == 0 {
+		return pins, ErrCompressed
+	}
+	// Field by field: a whole log is parsed into rows that are there already, and a
+	// struct made first and copied then costs half as much again.
+	a.Raw = row
+	a.HasSlot = l != Row16
 	switch l {
 	case Row8A:
-		*a = Attendance{
-			Slot:    binary.LittleEndian.Uint16(row),
-			HasSlot: true,
-			Verify:  row[2],
-			Time:    Time(binary.LittleEndian.Uint32(row[3:])),
-			Status:  row[7],
-			Raw:     row,
-		}
+		a.Slot = binary.LittleEndian.Uint16(row)
+		a.Verify = row[2]
+		a.Time = Time(binary.LittleEndian.Uint32(row[3:]))
+		a.Status = row[7]
+		a.WorkCode = 0
 	case Row8B:
-		if row[2]&longRow == 0 {
-			return pins, ErrCompressed
-		}
-		*a = Attendance{
-			Slot:    binary.LittleEndian.Uint16(row),
-			HasSlot: true,
-			Status:  row[2] & 7,
-			Verify:  row[2] >> 3 & 3,
-			Time:    Time(binary.LittleEndian.Uint32(row[4:])),
-			Raw:     row,
-		}
+		a.Slot = binary.LittleEndian.Uint16(row)
+		a.Status = row[2] & 7
+		a.Verify = row[2] >> 3 & 3
+		a.Time = Time(binary.LittleEndian.Uint32(row[4:]))
+		a.WorkCode = 0
 	case Row16:
-		*a = Attendance{
-			Time:     Time(binary.LittleEndian.Uint32(row[4:])),
-			Verify:   row[8],
-			Status:   row[9],
-			WorkCode: binary.LittleEndian.Uint32(row[12:]),
-			Raw:      row,
-		}
+		a.Slot = 0
+		a.Time = Time(binary.LittleEndian.Uint32(row[4:]))
+		a.Verify = row[8]
+		a.Status = row[9]
+		a.WorkCode = binary.LittleEndian.Uint32(row[12:])
 		pins = strconv.AppendUint(pins, uint64(binary.LittleEndian.Uint32(row)), 10)
 	case Row40, Row49:
-		*a = Attendance{
-			Slot:     binary.LittleEndian.Uint16(row),
-			HasSlot:  true,
-			Verify:   row[26],
-			Time:     Time(binary.LittleEndian.Uint32(row[27:])),
-			Status:   row[31],
-			WorkCode: binary.LittleEndian.Uint32(row[32:]),
-			Raw:      row,
-		}
+		_ = row[39]
+		a.Slot = binary.LittleEndian.Uint16(row)
+		a.Verify = row[26]
+		a.Time = Time(binary.LittleEndian.Uint32(row[27:]))
+		a.Status = row[31]
+		a.WorkCode = binary.LittleEndian.Uint32(row[32:])
 		pins = append(pins, cutText(row[2:2+pinSize])...)
 	}
 	return pins, nil

@@ -126,7 +126,7 @@ func TestAttendanceRoundTrip(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("layout %s: %d rows parsed, %v; they differ from what was written", l, len(got), err)
 		}
-		var one Attendance
+		one := Attendance{Slot: 9, HasSlot: l == Row16, PIN: "old", Time: 9, Status: 9, Verify: 9, WorkCode: 9, Raw: []byte{9}}
 		if err := l.Parse(data[:l.Size()], &one); err != nil || !reflect.DeepEqual(one, want[0]) {
 			t.Fatalf("layout %s: Parse = %+v, %v, want %+v", l, one, err, want[0])
 		}

@@ -1,12 +1,16 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -129,7 +133,7 @@ type SightingRow struct {
 
 // Deeds yields the ledger in order.
 func (e *Evidence) Deeds(ctx context.Context) iter.Seq2[Deed, error] {
-	return paged(ctx, e.tx, "ledger", func(row scanner) (d Deed, at int64, err error) {
+	return paged(ctx, e.tx, "ledger", math.MinInt64, func(row scanner) (d Deed, at int64, err error) {
 		var ms int64
 		err = row.Scan(&d.N, &ms, &d.Kind, &d.Site, &d.Subject, &d.Detail, anyHash{&d.Hash})
 		d.At = instant(ms)
@@ -213,9 +217,10 @@ func (e *Evidence) States(ctx context.Context) (all []State, err error) {
 // PINs is the digest of the list of PINs, as a deed names it.
 func (e *Evidence) PINs(ctx context.Context) (protocol.Hash, error) { return digestPINs(ctx, e.tx) }
 
-// Segments yields an epoch's segments in order.
-func (e *Evidence) Segments(ctx context.Context, epoch int64) iter.Seq2[SegmentRow, error] {
-	return paged(ctx, e.tx, "segment", func(row scanner) (r SegmentRow, at int64, err error) {
+// Segments yields an epoch's segments in order, from the one that holds a
+// sequence on.
+func (e *Evidence) Segments(ctx context.Context, epoch, from int64) iter.Seq2[SegmentRow, error] {
+	return paged(ctx, e.tx, "segment", from-1, func(row scanner) (r SegmentRow, at int64, err error) {
 		var ms int64
 		err = row.Scan(&r.Last, &r.First, &ms, &r.Packed, anyHash{&r.Seal})
 		r.Received = instant(ms)
@@ -225,7 +230,7 @@ func (e *Evidence) Segments(ctx context.Context, epoch int64) iter.Seq2[SegmentR
 
 // Sightings yields an epoch's sightings in order.
 func (e *Evidence) Sightings(ctx context.Context, epoch int64) iter.Seq2[SightingRow, error] {
-	return paged(ctx, e.tx, "sighting", func(row scanner) (r SightingRow, at int64, err error) {
+	return paged(ctx, e.tx, "sighting", math.MinInt64, func(row scanner) (r SightingRow, at int64, err error) {
 		err = row.Scan(&r.Seq, &r.Canonical, anyHash{&r.Hash}, &r.Terminal, &r.Time, &r.PIN, &r.Status, &r.Nth, &r.Flags)
 		return r, r.Seq, err
 	}, "SELECT seq, canonical, hash, terminal, time, pin, status, nth, flags FROM sighting WHERE seq > $1 AND epoch = $2 ORDER BY seq LIMIT 500", epoch)
@@ -244,10 +249,54 @@ func (e *Evidence) Forks(ctx context.Context, epoch int64) (all []SegmentRow, er
 	return all, err
 }
 
+// Span is the part of an epoch that holds what somebody asked for.
+type Span struct {
+	Epoch    EpochRow
+	From, To int64 // sequences
+}
+
+// Spans returns where the records of a site's registered terminals are whose
+// time lies in [from, to), or names no date and came in [since, until).
+func (e *Evidence) Spans(ctx context.Context, site protocol.SiteID, from, to protocol.LocalTime, since, until time.Time) ([]Span, error) {
+	epochs, err := e.Epochs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byID := map[int64]EpochRow{}
+	for _, r := range epochs {
+		byID[r.ID] = r
+	}
+	found := map[int64]Span{}
+	err = each(ctx, e.tx, func(rows *sql.Rows) error {
+		var id int64
+		var s Span
+		if err := rows.Scan(&id, &s.From, &s.To); err != nil {
+			return err
+		}
+		s.Epoch = byID[id]
+		if before, both := found[id]; both {
+			s.From, s.To = min(s.From, before.From), max(s.To, before.To)
+		}
+		found[id] = s
+		return nil
+	}, `SELECT v.epoch, MIN(v.seq), MAX(v.seq) FROM sighting v JOIN terminal t ON t.id = v.terminal
+		WHERE t.site = $1 AND t.registered > 0 AND v.time >= $2 AND v.time < $3 GROUP BY v.epoch
+		UNION ALL
+		SELECT v.epoch, MIN(v.seq), MAX(v.seq) FROM sighting v JOIN terminal t ON t.id = v.terminal
+		WHERE t.site = $1 AND t.registered > 0 AND v.time >= $4
+			AND (SELECT MIN(g.last) FROM segment g WHERE g.epoch = v.epoch AND g.last >= v.seq) IN
+				(SELECT g.last FROM segment g WHERE g.epoch = v.epoch AND g.received >= $5 AND g.received < $6)
+		GROUP BY v.epoch`, string(site), string(from), string(to), impossible, millis(since), millis(until))
+	if err != nil {
+		return nil, fmt.Errorf("read sightings: %w", err)
+	}
+	return slices.SortedFunc(maps.Values(found), func(a, b Span) int { return cmp.Compare(a.Epoch.ID, b.Epoch.ID) }), nil
+}
+
 // EpochsOf returns the numbers of the epochs that rows of a raw table belong to:
 // segment, fork or sighting.
 func (e *Evidence) EpochsOf(ctx context.Context, table string) (all []int64, err error) {
-	at := int64(-1 << 63)
+	at := int64(math.MinInt64)
 	for {
 		var next sql.NullInt64
 		// One look into the index for each epoch, however many rows it has.
@@ -271,10 +320,11 @@ func (e *Evidence) rows(ctx context.Context, table string, scan func(scanner) er
 	}, query, args...)
 }
 
-// paged reads a table of any size, in pages from the number after which $1 asks.
-func paged[R any](ctx context.Context, q querier, table string, scan func(scanner) (R, int64, error), query string, args ...any) iter.Seq2[R, error] {
+// paged reads a table of any size, in pages of what comes after a number, which
+// is $1.
+func paged[R any](ctx context.Context, q querier, table string, after int64, scan func(scanner) (R, int64, error), query string, args ...any) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		at := int64(-1 << 63)
+		at := after
 		for {
 			var page []R
 			err := each(ctx, q, func(rows *sql.Rows) error {

@@ -31,9 +31,9 @@ func (f Flags) Names() []string {
 	return names
 }
 
-// hubZone is the zone of all terminals' clocks: WIB. It decides nothing but the
+// Zone is the zone of all terminals' clocks: WIB. It decides nothing but the
 // flag of a time that lies ahead.
-const hubZone = 7 * time.Hour
+const Zone = 7 * time.Hour
 
 // Clocks that differ by less are called right.
 const (
@@ -47,7 +47,7 @@ func FlagsOf(r protocol.Record, received time.Time) (f Flags) {
 	switch {
 	case !exists:
 		f |= FlagImpossible
-	case wall.After(received.UTC().Add(hubZone + futureMargin)):
+	case wall.After(received.UTC().Add(Zone + futureMargin)):
 		f |= FlagFuture
 	}
 	if off := time.Duration(r.Offset) * time.Second; r.Offset != protocol.OffsetUnknown && off.Abs() > clockMargin {

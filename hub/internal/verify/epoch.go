@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"time"
 
@@ -80,7 +81,7 @@ func (v *verifier) epoch(ctx context.Context, r store.EpochRow) error {
 	if _, found := v.decided.sites[r.Site]; !found {
 		w.broken(w.is("epoch", 0, "site", Changed, "no such site was added"))
 	}
-	for seg, err := range v.evidence.Segments(ctx, r.ID) {
+	for seg, err := range v.evidence.Segments(ctx, r.ID, math.MinInt64+1) {
 		if err != nil {
 			if err := v.unreadable(w.is("segment", w.at+1, "", Unreadable, ""), err); err != nil {
 				return err

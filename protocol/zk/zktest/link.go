@@ -1,7 +1,6 @@
 package zktest
 
 import (
-	"encoding/binary"
 	"sync"
 	"time"
 
@@ -71,47 +70,24 @@ func (l *link) dropped() bool {
 
 // serve answers one request; false when the link is to be closed.
 func (l *link) serve(p zk.Packet, intact bool) bool {
-	t := l.t
-	t.mu.Lock()
-	t.requests[p.Code]++
-	if !intact {
-		t.badChecksums++
-	}
 	if p.Code == zk.AckOK { // to an event; nothing answers it
-		t.mu.Unlock()
+		l.t.count(p.Code, intact)
 		select {
 		case l.acked <- struct{}{}:
 		default:
 		}
 		return true
 	}
-	silent := !intact && t.cfg.DropBadChecksum
-	if _, lost := t.fire(LostRequest, p.Code); lost {
-		silent = true
-	}
-	if f, ok := t.fire(Freeze, p.Code); ok {
-		t.frozen = time.Now().Add(f.For)
-		if f.For == 0 {
-			t.frozen = time.Now().AddDate(100, 0, 0)
-		}
-	}
-	if f, ok := t.fire(Reboot, p.Code); ok {
-		t.reboot(f.For)
-	}
-	late, _ := t.fire(Late, p.Code)
-	if silent || time.Now().Before(t.frozen) || time.Now().Before(t.down) {
-		t.mu.Unlock()
+	answers, late := l.t.arrives(p.Code, intact)
+	if !answers {
 		return !l.dropped()
 	}
-	if late.For > 0 {
-		t.mu.Unlock()
-		if !t.pause(late.For) {
-			return false
-		}
-		t.mu.Lock()
+	if !l.t.pause(late) {
+		return false
 	}
-	answer, then := t.handle(l, p)
-	t.mu.Unlock()
+	l.t.mu.Lock()
+	answer, then := l.t.handle(l, p)
+	l.t.mu.Unlock()
 	l.send(p.Code, answer)
 	if then != nil {
 		then()
@@ -119,62 +95,41 @@ func (l *link) serve(p zk.Packet, intact bool) bool {
 	return !l.dropped()
 }
 
+// count counts a packet that has arrived.
+func (t *Terminal) count(command zk.Code, intact bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.requests[command]++
+	if !intact {
+		t.badChecksums++
+	}
+}
+
 // send writes an answer, with the faults of the line.
 func (l *link) send(command zk.Code, answer []zk.Packet) {
 	if len(answer) == 0 {
 		return
 	}
-	t := l.t
 	l.out.Lock()
 	defer l.out.Unlock()
-	_, lost := t.struck(LostReply, command)
-	list := answer
-	if _, ok := t.struck(Stale, command); ok && l.previous != nil {
-		list = append(append([]zk.Packet(nil), l.previous...), list...)
-	}
+	list := l.disturb(command, answer)
 	l.previous = answer
-	if lost {
-		return
-	}
-	if i := firstData(list); i >= 0 && i+1 < len(list) && list[i+1].Code == zk.Data {
-		if _, ok := t.struck(Reordered, command); ok {
-			list = append([]zk.Packet(nil), list...)
-			list[i], list[i+1] = list[i+1], list[i]
-		}
-	}
-	if firstData(list) >= 0 {
-		if _, ok := t.struck(EventInside, command); ok {
-			event := zk.Packet{Code: zk.RegEvent, Session: uint16(zk.EventFinger)}
-			list = append([]zk.Packet{list[0], event}, list[1:]...)
-		}
-	}
-	if _, ok := t.struck(Duplicate, command); ok {
-		list = append(append([]zk.Packet(nil), list...), list...)
-	}
 	l.wire = l.wire[:0]
 	for i, p := range list {
-		if p.Code == zk.Data {
-			if _, ok := t.struck(LostPacket, command); ok {
-				continue
-			}
-		}
 		start := len(l.wire)
 		l.wire = l.append(l.wire, p)
+		if i == 0 {
+			l.spoilHead(command, l.wire[start:])
+		}
 		if p.Code == zk.Data {
-			if _, ok := t.struck(Garbled, command); ok {
-				garble(l.wire[len(l.wire)-len(p.Body):])
-			}
-			if _, ok := t.struck(CutOff, command); ok {
-				if !l.tcp {
-					return
+			keep, end := l.spoilData(command, l.wire[start:])
+			if l.wire = l.wire[:start+keep]; end {
+				if l.tcp {
+					l.put(l.wire)
+					l.drop()
 				}
-				l.put(l.wire[:start+(len(l.wire)-start)/2])
-				l.drop()
 				return
 			}
-		}
-		if i == 0 {
-			l.spoilFirst(command, l.wire[start:])
 		}
 		if l.tcp && l.t.cfg.Form.Coalesce && i+1 < len(list) {
 			continue
@@ -185,39 +140,6 @@ func (l *link) send(command zk.Code, answer []zk.Packet) {
 			return
 		}
 		l.wire = l.wire[:0]
-	}
-}
-
-// spoilFirst does the faults that are in the head of an answer's first packet.
-func (l *link) spoilFirst(command zk.Code, wire []byte) {
-	packet := wire
-	if l.tcp {
-		packet = wire[zk.PrefixSize:]
-		if _, ok := l.t.struck(BadMagic, command); ok {
-			copy(wire, "HTTP")
-		}
-		if _, ok := l.t.struck(HugeFrame, command); ok {
-			binary.LittleEndian.PutUint32(wire[4:], 0xFFFFFFF0)
-		}
-	}
-	if _, ok := l.t.struck(WrongChecksum, command); ok {
-		binary.LittleEndian.PutUint16(packet[2:], binary.LittleEndian.Uint16(packet[2:])-1)
-	}
-}
-
-func firstData(list []zk.Packet) int {
-	for i, p := range list {
-		if p.Code == zk.Data {
-			return i
-		}
-	}
-	return -1
-}
-
-// garble turns over every 97th byte, the first one included.
-func garble(body []byte) {
-	for i := 0; i < len(body); i += 97 {
-		body[i] ^= 0x5A
 	}
 }
 

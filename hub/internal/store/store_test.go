@@ -2,7 +2,9 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,4 +100,17 @@ func punches(t testing.TB, s *store.Store, f store.Filter) (all []store.Punch) {
 		all = append(all, p)
 	}
 	return all
+}
+
+// raw opens the database without the store.
+func raw(t testing.TB, dsn string) *sql.DB {
+	t.Helper()
+	driver := "sqlite"
+	if strings.HasPrefix(dsn, "postgres:") {
+		driver = "pgx"
+	}
+	db, err := sql.Open(driver, dsn)
+	ok(t, err)
+	t.Cleanup(func() { db.Close() })
+	return db
 }

@@ -14,13 +14,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,15 +46,29 @@ const (
 	forgotten = 5 * time.Minute
 )
 
+// watchEvery is how often the engine's health is looked at, and the shortest wait
+// between two attempts to start it anew; a failed attempt doubles it up to a minute.
+const watchEvery = 2 * time.Second
+
 // Broker is a running embedded broker.
 type Broker struct {
-	server     *server.Server
-	address    netip.AddrPort
+	options Options
+	address netip.AddrPort
+
+	stop context.CancelFunc
+	work sync.WaitGroup
+
+	mu         sync.Mutex // guards what follows
+	engine     *server.Server
 	movedAside string
+	trouble    error
 }
 
 // Start returns when the broker accepts clients. If it cannot start on what it
 // finds in the folder, it puts the folder aside, see MovedAside, and starts empty.
+//
+// While it runs it looks after the engine: that gives up its storage for good when
+// the disk was full for a moment, and is then started anew at the same address.
 func Start(ctx context.Context, o Options) (*Broker, error) {
 	if o.MaxStore == 0 {
 		o.MaxStore = 1 << 30
@@ -74,46 +86,141 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 	if err := available(ctx, address); err != nil {
 		return nil, fmt.Errorf("start broker: %w", err)
 	}
-	b, err := start(ctx, o, address)
-	if err == nil || ctx.Err() != nil {
-		return b, err
-	}
-	aside := o.Dir + time.Now().UTC().Format(".unreadable-20060102T150405.000")
-	if moveErr := os.Rename(o.Dir, aside); moveErr != nil {
-		return nil, errors.Join(err, fmt.Errorf("put the broker's folder aside: %w", moveErr))
-	}
-	o.Logger.Warn("the broker cannot start on its folder: put aside, starting empty", "aside", aside, "err", err)
-	if b, err = start(ctx, o, address); err != nil {
+	b := &Broker{options: o, address: address}
+	if err := b.open(ctx); err != nil {
 		return nil, err
 	}
-	b.movedAside = aside
+	ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
+	b.work.Go(func() { b.watch(ctx) })
 	return b, nil
 }
 
-// start makes one attempt.
-func start(ctx context.Context, o Options, address netip.AddrPort) (*Broker, error) {
-	if err := forget(o.Dir); err != nil {
-		return nil, fmt.Errorf("start broker: %w", err)
+// open starts the engine, on an empty folder if it must.
+func (b *Broker) open(ctx context.Context) error {
+	err := b.attempt(ctx)
+	if err == nil || ctx.Err() != nil {
+		return err
 	}
-	options := settings(o, address)
-	engine, err := server.NewServer(options)
+	if full := writable(b.options.Dir); full != nil {
+		return errors.Join(err, full) // an empty folder would not help
+	}
+	aside, moveErr := putAside(b.options.Dir)
+	if moveErr != nil {
+		return errors.Join(err, moveErr)
+	}
+	b.options.Logger.Warn("the broker cannot start on its folder: put aside, starting empty", "aside", aside, "err", err)
+	if err := b.attempt(ctx); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.movedAside = aside
+	return nil
+}
+
+// attempt starts the engine on the folder as it is.
+func (b *Broker) attempt(ctx context.Context) error {
+	if err := forget(b.options.Dir); err != nil {
+		return fmt.Errorf("start broker: %w", err)
+	}
+	settings := settings(b.options, b.address)
+	engine, err := server.NewServer(settings)
 	if err != nil {
-		return nil, fmt.Errorf("start broker: %w", err)
+		return fmt.Errorf("start broker: %w", err)
 	}
-	log := &logger{slog: o.Logger}
+	log := &logger{slog: b.options.Logger}
 	engine.SetLoggerV2(log, false, false, false)
 	engine.Start()
-	b := &Broker{server: engine, address: netip.AddrPortFrom(address.Addr(), uint16(options.MQTT.Port))}
+	if b.address.Port() == 0 { // the first time; from then on it stays
+		b.address = netip.AddrPortFrom(b.address.Addr(), uint16(settings.MQTT.Port))
+	}
 	if fatal := log.fatal.Load(); fatal != nil {
 		err = *fatal
-	} else {
-		err = probe(ctx, b.address)
+	} else if err = probe(ctx, b.address); err == nil {
+		err = bound(ctx, engine, b.options.MaxStore)
+	}
+	if err == nil {
+		err = healthy(engine)
 	}
 	if err != nil {
-		b.Close()
-		return nil, fmt.Errorf("start broker: %w", err)
+		end(engine)
+		return fmt.Errorf("start broker: %w", err)
 	}
-	return b, nil
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.engine = engine
+	return nil
+}
+
+// end stops an engine and waits for it.
+func end(engine *server.Server) {
+	engine.Shutdown()
+	engine.WaitForShutdown()
+}
+
+// healthy reports whether the engine's storage works.
+func healthy(engine *server.Server) error {
+	if h := engine.Healthz(nil); h.Error != "" {
+		return errors.New(h.Error)
+	}
+	return nil
+}
+
+// watch starts the engine anew when it has given up its storage, until ctx ends.
+func (b *Broker) watch(ctx context.Context) {
+	for wait := watchEvery; ; {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+		b.mu.Lock()
+		engine, before := b.engine, b.trouble
+		b.mu.Unlock()
+		if before == nil {
+			failure := healthy(engine)
+			if failure == nil {
+				continue
+			}
+			b.options.Logger.Error("the broker's storage has failed, starting it anew", "err", failure)
+			end(engine)
+		}
+		err := b.open(ctx)
+		b.mu.Lock()
+		b.trouble = err
+		b.mu.Unlock()
+		if err != nil {
+			wait = min(2*wait, time.Minute)
+			continue
+		}
+		wait = watchEvery
+		b.options.Logger.Info("the broker works again")
+	}
+}
+
+// Trouble is why the broker does not work at present, or nil.
+func (b *Broker) Trouble() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.trouble
+}
+
+// URL is the broker's address for clients: tcp://host:port.
+func (b *Broker) URL() string { return "tcp://" + b.address.String() }
+
+// MovedAside is the folder into which a former state was put that the engine could
+// not read, or empty.
+func (b *Broker) MovedAside() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.movedAside
+}
+
+// Close ends all connections and returns when the engine has ended.
+func (b *Broker) Close() {
+	b.stop()
+	b.work.Wait()
+	end(b.engine)
 }
 
 // settings are the engine's options.
@@ -140,23 +247,6 @@ func settings(o Options, address netip.AddrPort) *server.Options {
 			ConsumerInactiveThreshold: forgotten,
 		},
 	}
-}
-
-// forget removes what the engine kept beside the retained messages: sessions and
-// messages for them. No client of ours has a session, so it is of no use, and a
-// damaged session would shut out its client for good.
-func forget(dir string) error {
-	streams := filepath.Join(dir, "jetstream", "$G", "streams")
-	entries, err := os.ReadDir(streams)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	for _, e := range entries {
-		if e.Name() != "$MQTT_rmsgs" {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(streams, e.Name())))
-		}
-	}
-	return err
 }
 
 // loopback reads an address and refuses every one that others can reach.
@@ -187,19 +277,6 @@ func available(ctx context.Context, address netip.AddrPort) error {
 		return err
 	}
 	return l.Close()
-}
-
-// URL is the broker's address for clients: tcp://host:port.
-func (b *Broker) URL() string { return "tcp://" + b.address.String() }
-
-// MovedAside is the folder into which Start put a former state that the engine
-// could not read, or empty.
-func (b *Broker) MovedAside() string { return b.movedAside }
-
-// Close ends all connections and returns when the engine has ended.
-func (b *Broker) Close() {
-	b.server.Shutdown()
-	b.server.WaitForShutdown()
 }
 
 // logger carries the engine's log to ours. It answers Fatalf by remembering the

@@ -12,7 +12,7 @@ import (
 )
 
 // speech is how one reader is spoken to: language, zone and the moment of the page.
-// Every page's data embeds it, so that templates say {{$.Say "code"}}.
+// Every page's data embeds it, so that templates ask it for sentences.
 type speech struct {
 	catalogue *phrase.Catalogue
 	Lang      phrase.Lang
@@ -44,6 +44,15 @@ func (s speech) say(code string, pairs ...any) string {
 		return code
 	}
 	return text
+}
+
+// Name returns the sentence page.<area>-<code> of a word that came from outside. An
+// agent may be newer than this hub: its word is shown as it is then.
+func (s speech) Name(area string, code any) string {
+	if full := "page." + area + "-" + fmt.Sprint(code); s.catalogue.Has(full) {
+		return s.catalogue.Say(s.Lang, full, nil)
+	}
+	return fmt.Sprint(code)
 }
 
 // English reports the language, for what has only two forms.

@@ -50,18 +50,22 @@ func (c *Conn) sizes(ctx context.Context) (Sizes, error) {
 // Time asks for the terminal's clock.
 func (c *Conn) Time(ctx context.Context) (Time, error) {
 	var clock Time
-	err := c.do(ctx, func(ctx context.Context) error {
-		body, err := c.query(ctx, CmdGetTime, nil)
-		if err != nil {
-			return err
-		}
-		if len(body) < 4 {
-			return fmt.Errorf("%d bytes: %w", len(body), ErrGarbled)
-		}
-		clock = Time(binary.LittleEndian.Uint32(body))
-		return nil
+	err := c.do(ctx, func(ctx context.Context) (err error) {
+		clock, err = c.clock(ctx)
+		return err
 	})
 	return clock, wrap(err, "read clock")
+}
+
+func (c *Conn) clock(ctx context.Context) (Time, error) {
+	body, err := c.query(ctx, CmdGetTime, nil)
+	if err != nil {
+		return 0, err
+	}
+	if len(body) < 4 {
+		return 0, fmt.Errorf("%d bytes: %w", len(body), ErrGarbled)
+	}
+	return Time(binary.LittleEndian.Uint32(body)), nil
 }
 
 // SetTime sets the terminal's clock.

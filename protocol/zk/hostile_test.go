@@ -195,23 +195,6 @@ func TestAnswersThatBringNothing(t *testing.T) {
 	}
 }
 
-func TestReplyIDsWrap(t *testing.T) {
-	if testing.Short() {
-		t.Log("the counter is not driven round: a short run")
-		return
-	}
-	sim, address := terminal(t, zktest.Config{}, 0, 0, 0)
-	c := session(t, zk.Options{Address: address})
-	for i := range 65600 {
-		if err := c.Ping(t.Context()); err != nil {
-			t.Fatalf("request %d: %v", i, err)
-		}
-	}
-	if sim.BadChecksums() != 0 {
-		t.Errorf("%d wrong checksums", sim.BadChecksums())
-	}
-}
-
 // lossyLine is a UDP path that loses every nth datagram and doubles another.
 func lossyLine(t *testing.T, to string, nth int) string {
 	t.Helper()

@@ -13,6 +13,9 @@ const (
 	// leastScore is the share of rows that must look right when nothing else speaks
 	// for a layout: rows read with a wrong stride look right half of the time at most.
 	leastScore = 0.51
+	// writtenYear is the least that a present time is taken for: a clock that lost its
+	// time must not make every punch look like one of the future.
+	writtenYear = 2026
 )
 
 // GuessRowLayout finds the shape of a log's rows from its bytes (without the u32
@@ -94,7 +97,7 @@ func (l RowLayout) plausible(row []byte, now time.Time) bool {
 		}
 	}
 	wall, ok := a.Time.Wall()
-	return ok && wall.Year() > 2000 && wall.Year() <= now.Year()+1
+	return ok && wall.Year() > 2000 && wall.Year() <= max(now.Year(), writtenYear)+1
 }
 
 // looksCompressed tells whether the log begins with a Row8B that is a punch: then the

@@ -23,6 +23,7 @@ type Log struct {
 	d    *prepared
 	head []byte // the first bytes, with the total
 	size int    // of the rows
+	now  time.Time
 }
 
 // headSize is how much of a log is read at once when it is opened: its total, and rows
@@ -72,8 +73,10 @@ func newLog(ctx context.Context, d *prepared, count int) (*Log, error) {
 	if d.whole != nil {
 		rows = d.whole[totalSize : totalSize+l.size]
 	}
-	now := time.Now()
-	l.Layout, err = guessRowLayout(rows, l.size, count, now)
+	if l.now, err = d.c.present(ctx); err != nil {
+		return nil, err
+	}
+	l.Layout, err = guessRowLayout(rows, l.size, count, l.now)
 	if err != nil {
 		if l.Legacy {
 			return nil, fmt.Errorf("%w: %w", ErrGarbled, err)
@@ -81,9 +84,23 @@ func newLog(ctx context.Context, d *prepared, count int) (*Log, error) {
 		return nil, err
 	}
 	if l.Legacy {
-		return l, l.Layout.checkRows(rows, now)
+		return l, l.Layout.checkRows(rows, l.now)
 	}
 	return l, nil
+}
+
+// present is the present time for judging rows by: ours or the terminal's, whichever is
+// later, for ours may be wrong, and it is the terminal's that stamped the rows.
+func (c *Conn) present(ctx context.Context) (time.Time, error) {
+	now := time.Now()
+	clock, err := c.clock(ctx)
+	if refusal := (*Refusal)(nil); errors.As(err, &refusal) || errors.Is(err, ErrGarbled) {
+		return now, nil
+	}
+	if wall, ok := clock.Wall(); ok && wall.After(now) {
+		now = wall
+	}
+	return now, err
 }
 
 // checkRows refuses a log of which more than one row in ten does not look like a punch:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // ErrUnproven says that a log was read but that nothing shows it to be all of it.
@@ -34,7 +33,7 @@ func Prove(before, after Sizes, rows int) Proof {
 type ReadOptions struct {
 	// Force reads the log even of a terminal that counts no record; some hang then.
 	Force bool
-	// Progress is told how many bytes came, of how many.
+	// Progress is told how many bytes came, of how many. It must not use the Conn.
 	Progress func(done, total int)
 }
 
@@ -139,7 +138,7 @@ func (c *Conn) readLog(ctx context.Context, before Sizes, progress func(done, to
 		return r, data, nil
 	}
 	// Of what came in pieces the first rows alone have shown the layout.
-	if r.Layout, err = GuessRowLayout(data, records(before, before.Records), time.Now()); err != nil {
+	if r.Layout, err = GuessRowLayout(data, records(before, before.Records), l.now); err != nil {
 		return Reading{}, nil, err
 	}
 	r.Rows, err = ParseAttendance(nil, data, r.Layout)

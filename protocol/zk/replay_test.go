@@ -209,6 +209,8 @@ func TestReplayK40OldKindBringsOldMemory(t *testing.T) {
 			packet("DATA session 0x0000 reply 2 with 124 bytes"),
 			packet("ACK_OK session 0x007c reply 2"),
 		}},
+		exchange{code: CmdGetTime, reply: 40, answers: ok(0x6ba0, 40)},
+		exchange{code: CmdGetTime, reply: 41, answers: ok(0x6ba0, 41)},
 		exchange{code: CmdExit, reply: 3, answers: [][]byte{packet("ACK_OK session 0x6ba0 reply 3")}},
 	)
 	c.at(t, 1, func(ctx context.Context) error {
@@ -221,15 +223,31 @@ func TestReplayK40OldKindBringsOldMemory(t *testing.T) {
 		if err := d.askLegacy(ctx, nil); err != nil {
 			return err
 		}
+		c.reply = 40 // what is asked here was not recorded
 		for _, count := range []int{3, -1} {
 			if l, err := newLog(ctx, d, count); !errors.Is(err, ErrGarbled) {
 				t.Errorf("%d counted: log %+v, %v, want ErrGarbled", count, l, err)
 			}
 		}
+		c.reply = 3
 		return nil
 	})
 	if err := c.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestReplyIDsWrap(t *testing.T) {
+	var script []exchange
+	for _, reply := range []uint16{65533, 65534, 0, 1} {
+		script = append(script, exchange{code: CmdFreeSizes, reply: reply, answers: ok(5, reply)})
+	}
+	c := replay(t, script...)
+	c.reply = 65533
+	for range script {
+		if _, err := c.Sizes(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

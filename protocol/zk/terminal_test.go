@@ -303,6 +303,41 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+func TestLenientTakesWrongChecksums(t *testing.T) {
+	for _, network := range []string{"tcp", "udp"} {
+		sim, address := terminal(t, zktest.Config{}, 3, 0, 2000)
+		sim.Inject(zktest.Fault{Kind: zktest.WrongChecksum, Times: zktest.Always})
+		if _, err := zk.Dial(t.Context(), zk.Options{Address: address, Network: network, Timeout: time.Second}); !errors.Is(err, zk.ErrChecksum) {
+			t.Errorf("%s: strict Dial: %v, want ErrChecksum", network, err)
+		}
+		r, err := session(t, zk.Options{Address: address, Network: network, Lenient: true}).Attendance(t.Context(), zk.ReadOptions{})
+		if err != nil {
+			t.Fatalf("%s: %v", network, err)
+		}
+		checkRows(t, r, sim)
+	}
+}
+
+// The years of the rows are judged by the later of two clocks, either of which may have
+// lost its time.
+func TestRowsFromTheTerminalsFuture(t *testing.T) {
+	for _, profile := range zktest.Profiles() {
+		sim, address := terminal(t, zktest.Config{Profile: profile}, 3, 0, 0)
+		wall := time.Date(time.Now().Year()+6, 5, 4, 3, 2, 1, 0, time.UTC)
+		sim.SetClock(wall)
+		stamp, _ := zk.PackTime(wall.AddDate(0, 0, -1))
+		for i := range 60 {
+			if err := sim.AddPunch(zk.Attendance{PIN: fmt.Sprint(zktest.FirstPIN + i%3), Time: stamp + zk.Time(i), Verify: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l, err := session(t, zk.Options{Address: address}).OpenLog(t.Context(), -1)
+		if err != nil || l.Layout != profile.Rows || l.Rows() != 60 {
+			t.Fatalf("%s: %+v, %v", profile.Name, l, err)
+		}
+	}
+}
+
 func TestLegacyGarbageIsRefused(t *testing.T) {
 	sim, address := terminal(t, zktest.Config{}, 20, 0, 300)
 	sim.Inject(zktest.Fault{Kind: zktest.RefuseBulk, Times: zktest.Always})

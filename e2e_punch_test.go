@@ -257,7 +257,7 @@ func TestADiskThatRefusesIsToldAndGotOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.start()
-	o.shows("collect-buffer-full")
+	o.shows("buffer-full")
 	o.stop()
 	o.config.Hub.Broker = w.brokers()[0]
 	o.start()

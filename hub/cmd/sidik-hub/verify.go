@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -22,8 +21,8 @@ var errBroken = errors.New("the stored punches do not verify")
 
 // verify recomputes everything, writes the evidence of a month, or checks one.
 func (o *operator) verify() *cobra.Command {
-	var site, month, export, check string
-	var trusted []string
+	var site, month, export, check, hubKey string
+	var agentKeys []string
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: o.say("verify-short", nil),
@@ -32,7 +31,7 @@ func (o *operator) verify() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case check != "":
-				return o.checkEvidence(cmd, check, trusted)
+				return o.checkEvidence(cmd, check, hubKey, agentKeys)
 			case export != "":
 				return o.exportEvidence(cmd, site, month, export)
 			default:
@@ -45,7 +44,8 @@ func (o *operator) verify() *cobra.Command {
 	flags.StringVar(&site, "site", "", o.say("flag-site", nil))
 	flags.StringVar(&month, "month", "", o.say("flag-month", nil))
 	flags.StringVar(&check, "check", "", o.say("flag-check", nil))
-	flags.StringSliceVar(&trusted, "key", nil, o.say("flag-key", nil))
+	flags.StringVar(&hubKey, "hub-key", "", o.say("flag-hub-key", nil))
+	flags.StringSliceVar(&agentKeys, "agent-key", nil, o.say("flag-agent-keys", nil))
 	return cmd
 }
 
@@ -85,7 +85,8 @@ func (o *operator) exportEvidence(cmd *cobra.Command, site, month, path string) 
 		}
 	}()
 	err = o.withStore(cmd.Context(), func(s *store.Store) error {
-		return verify.Export(cmd.Context(), s, id, month, key, f, time.Now())
+		_, err := verify.Export(cmd.Context(), s, id, month, key, time.Now(), f)
+		return err
 	})
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
@@ -94,32 +95,35 @@ func (o *operator) exportEvidence(cmd *cobra.Command, site, month, path string) 
 	return nil
 }
 
-func (o *operator) checkEvidence(cmd *cobra.Command, path string, trusted []string) error {
-	t := verify.Trusted{}
-	for n, text := range trusted {
+// trust reads the fingerprints that an auditor knows from elsewhere.
+func trust(hubKey string, agentKeys []string) (t verify.Trusted, err error) {
+	if t.Hub, err = seal.ParseFingerprint(hubKey); err != nil {
+		return t, fmt.Errorf("--hub-key: %w", err)
+	}
+	for _, text := range agentKeys {
 		key, err := seal.ParseFingerprint(text)
 		if err != nil {
-			return fmt.Errorf("--key: %w", err)
-		}
-		if n == 0 {
-			t.Hub = key
-			continue
+			return t, fmt.Errorf("--agent-key: %w", err)
 		}
 		t.Agents = append(t.Agents, key)
+	}
+	return t, nil
+}
+
+func (o *operator) checkEvidence(cmd *cobra.Command, path, hubKey string, agentKeys []string) error {
+	t, err := trust(hubKey, agentKeys)
+	if err != nil {
+		return err
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	evidence, err := verify.Check(cmd.Context(), f, size, t)
+	evidence, err := verify.Check(f, t)
 	if err != nil {
 		return fmt.Errorf("check %s: %w", path, err)
 	}
-	o.tell(cmd, "check-done", phrase.Args{"file": path, "evidence": fmt.Sprintf("%+v", evidence)})
+	o.tell(cmd, "check-done", phrase.Args{"file": path, "site": evidence.Site, "month": evidence.Month, "punches": evidence.Punches})
 	return nil
 }

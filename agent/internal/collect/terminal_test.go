@@ -1,6 +1,7 @@
 package collect_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -200,7 +201,7 @@ func TestFaults(t *testing.T) {
 	profile := zktest.Profiles()[1] // small packets, so that a read has many of them
 	for _, network := range []string{"tcp", "udp"} {
 		for _, f := range faults() {
-			name := fmt.Sprintf("%s %s after %d times %d", network, f.Kind, f.After, f.Times)
+			name := fmt.Sprintf("%s %s after %d times %d", network, f.Kind, f.After, cmp.Or(f.Times, 1))
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				o := newOffice(t, network, zktest.Config{Profile: profile}, 1500)

@@ -151,7 +151,8 @@ func checkDeclarations(f file) (broken []string) {
 			for _, spec := range d.Specs {
 				v := spec.(*ast.ValueSpec)
 				fromBuild := f.ast.Name.Name == "main" && v.Names[0].Name == "version" // the linker writes it
-				if !constant(v) && !fromBuild {
+				embedded := strings.Contains(directives(d), "//go:embed")
+				if !constant(v) && !fromBuild && !embedded {
 					broken = append(broken, f.at(v.Pos())+": var "+v.Names[0].Name+": a package-level variable that can change; pass it in, or make it a const or a func")
 				}
 			}
@@ -162,15 +163,12 @@ func checkDeclarations(f file) (broken []string) {
 
 // constant reports whether a package-level variable is one only because the
 // language has no constants of its kind: errors, compiled patterns, checksum
-// tables, names as bytes, embedded files, assertions that a type has an interface.
+// tables, names as bytes, assertions that a type has an interface.
 func constant(v *ast.ValueSpec) bool {
 	for _, name := range v.Names {
 		if name.Name == "_" {
 			return true
 		}
-	}
-	if expression(v.Type) == "embed.FS" {
-		return true
 	}
 	for _, value := range v.Values {
 		call, ok := value.(*ast.CallExpr)
@@ -187,6 +185,17 @@ func constant(v *ast.ValueSpec) bool {
 		}
 	}
 	return len(v.Values) > 0
+}
+
+// directives returns the comment of a declaration with its directives, which
+// Text leaves out.
+func directives(d *ast.GenDecl) (all string) {
+	if d.Doc != nil {
+		for _, c := range d.Doc.List {
+			all += c.Text + "\n"
+		}
+	}
+	return all
 }
 
 // expression writes a.b for a selector and a for a name.

@@ -65,6 +65,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"the global logger", "hub/x.go", "func f() { slog.Info(\"x\") }\n", "by constructor"},
 		{"a clock in the contract", "protocol/x.go", "func f() { time.Now() }\n", "has no clock"},
 		{"an exit in a part", "hub/internal/web/x.go", "func f() { os.Exit(1) }\n", "through cmd/"},
+		{"a file system that is not embedded", "hub/x.go", "var pages embed.FS\n", "can change"},
 		{"a slice", "hub/x.go", "var names = []string{\"a\"}\n", "can change"},
 		{"a test that passes quietly after a random one", "hub/x_test.go", "func f() { g(func(t *rapid.T) { t.Skip() }); t.Skip() }\n", "fails and says"},
 		{"a test that passes quietly", "hub/x_test.go", "func f() { t.Skip(\"no database\") }\n", "fails and says"},
@@ -99,7 +100,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 	})
 	t.Run("good code passes", func(t *testing.T) {
 		code := "// Package hub.\npackage hub\n\nimport (\n\"errors\"\n\"embed\"\n)\n" +
-			"var ErrGone = errors.New(\"gone\")\nvar pages embed.FS\nvar _ error = ErrGone\nvar bucket = []byte(\"x\")\n" +
+			"var ErrGone = errors.New(\"gone\")\n//go:embed pages\nvar pages embed.FS\nvar _ error = ErrGone\nvar bucket = []byte(\"x\")\n" +
 			"func f() { g(func(t *rapid.T) { t.Skip() }); f.Fuzz(func(t *testing.T, b []byte) { t.Skip() }) }\n"
 		if broken := breaches(t, "hub/x.go", code); len(broken) != 0 {
 			t.Errorf("complaints = %q, want none", broken)

@@ -23,7 +23,7 @@ type batch struct {
 	lastTerm  int64
 
 	segments, sightings []any
-	newTerminals        []*terminalRow
+	named               []*terminalRow // by what the batch adds
 }
 
 type epochKey struct {
@@ -56,6 +56,8 @@ type terminalRow struct {
 	key        terminalKey
 	id         int64
 	registered int64
+	sightings  int64
+	named      bool
 }
 
 // loadBatch reads what the segments touch.
@@ -137,10 +139,10 @@ func (b *batch) loadTerminals(ctx context.Context, serials []string) error {
 	in, args := list(serials)
 	return each(ctx, b.tx, func(rows *sql.Rows) error {
 		var t terminalRow
-		err := rows.Scan(&t.id, &t.key.site, &t.key.serial, &t.registered)
+		err := rows.Scan(&t.id, &t.key.site, &t.key.serial, &t.registered, &t.sightings)
 		b.terminals[t.key] = &t
 		return err
-	}, "SELECT id, site, serial, registered FROM terminal WHERE serial IN "+in, args...)
+	}, "SELECT id, site, serial, registered, sightings FROM terminal WHERE serial IN "+in, args...)
 }
 
 // epoch finds an epoch, or one of which nothing is held yet.
@@ -162,7 +164,8 @@ func (b *batch) hear(e *epochRow, at time.Time) {
 	e.heard = at
 }
 
-// terminal finds a terminal, or makes one that is only heard of.
+// terminal finds the terminal that one more sighting names, or makes one that is
+// only heard of.
 func (b *batch) terminal(site protocol.SiteID, serial protocol.Serial) *terminalRow {
 	key := terminalKey{site, serial}
 	t, found := b.terminals[key]
@@ -170,8 +173,12 @@ func (b *batch) terminal(site protocol.SiteID, serial protocol.Serial) *terminal
 		b.lastTerm++
 		t = &terminalRow{key: key, id: b.lastTerm}
 		b.terminals[key] = t
-		b.newTerminals = append(b.newTerminals, t)
 	}
+	if !t.named {
+		t.named = true
+		b.named = append(b.named, t)
+	}
+	t.sightings++
 	return t
 }
 
@@ -232,13 +239,10 @@ func (b *batch) number(e *epochRow) {
 
 // write adds everything to the database.
 func (b *batch) write(ctx context.Context, statements bulk) error {
-	for _, t := range b.newTerminals {
-		if _, err := b.tx.ExecContext(ctx, "INSERT INTO terminal (id, site, serial, registered) VALUES ($1, $2, $3, 0)",
-			t.id, string(t.key.site), string(t.key.serial)); err != nil {
-			return fmt.Errorf("insert into terminal: %w", err)
-		}
+	var terminals, epochs, heard, revisions []any
+	for _, t := range b.named {
+		terminals = append(terminals, t.id, string(t.key.site), string(t.key.serial), t.registered, t.sightings)
 	}
-	var epochs, heard, revisions []any
 	raised := map[protocol.SiteID]bool{}
 	for _, e := range b.order {
 		site := e.key.site
@@ -256,7 +260,7 @@ func (b *batch) write(ctx context.Context, statements bulk) error {
 		into   statement
 		values []any
 	}{
-		{upsertEpoch, epochs}, {insertSegment, b.segments}, {insertSighting, b.sightings},
+		{upsertTerminal, terminals}, {upsertEpoch, epochs}, {insertSegment, b.segments}, {insertSighting, b.sightings},
 		{upsertHeard, heard}, {upsertRevision, revisions},
 	} {
 		if err := statements.insert(ctx, b.tx, step.into, step.values); err != nil {

@@ -21,6 +21,8 @@ const (
 	insertSighting statement = "INSERT INTO sighting (epoch, seq, canonical, hash, terminal, time, pin, status, nth, flags) VALUES ROWS"
 	upsertEpoch    statement = `INSERT INTO epoch (id, site, name, through, hash, fork, forks, seal) VALUES ROWS
 		ON CONFLICT (id) DO UPDATE SET through = excluded.through, hash = excluded.hash, fork = excluded.fork, forks = excluded.forks, seal = excluded.seal`
+	upsertTerminal statement = `INSERT INTO terminal (id, site, serial, registered, sightings) VALUES ROWS
+		ON CONFLICT (id) DO UPDATE SET sightings = excluded.sightings`
 	upsertHeard statement = `INSERT INTO heard (site, epoch, revision, at) VALUES ROWS
 		ON CONFLICT (site, epoch) DO UPDATE SET revision = excluded.revision, at = excluded.at`
 	upsertRevision statement = `INSERT INTO receipt (site, revision) VALUES ROWS
@@ -58,7 +60,7 @@ func (s *Store) prepareBulk(ctx context.Context) (bulk, error) {
 		return s.bulk, nil
 	}
 	b := bulk{}
-	for _, into := range []statement{insertSegment, insertSighting, upsertEpoch, upsertHeard, upsertRevision} {
+	for _, into := range []statement{insertSegment, insertSighting, upsertEpoch, upsertTerminal, upsertHeard, upsertRevision} {
 		b[into] = map[int]*sql.Stmt{}
 		for rows := bulkRows; rows > 0; rows /= 2 {
 			stmt, err := s.write.PrepareContext(ctx, into.text(rows))

@@ -84,6 +84,7 @@ type (
 		Site       protocol.SiteID
 		Serial     protocol.Serial
 		Registered time.Time
+		Sightings  int64
 	}
 )
 
@@ -185,11 +186,11 @@ func (e *Evidence) Terminals(ctx context.Context) (all []TerminalRow, err error)
 	err = e.rows(ctx, "terminal", func(row scanner) error {
 		var r TerminalRow
 		var registered int64
-		err := row.Scan(&r.ID, &r.Site, &r.Serial, &registered)
+		err := row.Scan(&r.ID, &r.Site, &r.Serial, &registered, &r.Sightings)
 		r.Registered = instant(registered)
 		all = append(all, r)
 		return err
-	}, "SELECT id, site, serial, registered FROM terminal ORDER BY id")
+	}, "SELECT id, site, serial, registered, sightings FROM terminal ORDER BY id")
 	return all, err
 }
 

@@ -33,8 +33,8 @@ func (s *Store) AddTerminal(ctx context.Context, site protocol.SiteID, serial pr
 		when := max(1, millis(at))
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			err = tx.QueryRowContext(ctx, `INSERT INTO terminal (id, site, serial, registered)
-				VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM terminal), $1, $2, $3) RETURNING id`, string(site), string(serial), when).Scan(&id)
+			err = tx.QueryRowContext(ctx, `INSERT INTO terminal (id, site, serial, registered, sightings)
+				VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM terminal), $1, $2, $3, 0) RETURNING id`, string(site), string(serial), when).Scan(&id)
 		case err != nil || registered > 0:
 			return err
 		default:
@@ -60,8 +60,7 @@ func (s *Store) Terminals(ctx context.Context, site protocol.SiteID) (all []Term
 		t.Registered = instant(registered)
 		all = append(all, t)
 		return err
-	}, `SELECT t.site, t.serial, t.registered,
-			(SELECT COUNT(*) FROM sighting s WHERE s.terminal = t.id),
+	}, `SELECT t.site, t.serial, t.registered, t.sightings,
 			COALESCE((SELECT MAX(s.time) FROM sighting s WHERE s.terminal = t.id AND s.time < 'A'), '')
 		FROM terminal t WHERE $1 = '' OR t.site = $1 ORDER BY t.site, t.serial`, string(site))
 	if err != nil {

@@ -174,11 +174,12 @@ func (v *verifier) terminalRows(ctx context.Context) error {
 		return v.unreadable(Break{}, err)
 	}
 	v.report.Terminals = int64(len(rows))
-	v.terminals, v.used = map[int64]store.TerminalRow{}, map[int64]bool{}
+	v.terminals, v.used, v.counted = map[int64]store.TerminalRow{}, map[int64]bool{}, map[int64]int64{}
 	var registered []store.TerminalRow
 	for _, r := range rows {
 		v.terminals[r.ID] = r
 		if !r.Registered.IsZero() {
+			r.Sightings = 0 // counted later
 			registered = append(registered, r)
 		}
 	}

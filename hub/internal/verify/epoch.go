@@ -33,6 +33,9 @@ func (v *verifier) epochs(ctx context.Context) error {
 		if r.Registered.IsZero() && !v.used[id] {
 			v.broken(Break{Table: "terminal", Site: r.Site, Seq: uint64(id), Code: Extra, Detail: "nobody registered it and no record names it"})
 		}
+		if n := v.counted[id]; n != r.Sightings {
+			v.broken(Break{Table: "terminal", Site: r.Site, Seq: uint64(id), Column: "sightings", Code: Changed, Detail: fmt.Sprintf("%d name it", n)})
+		}
 	}
 	return nil
 }
@@ -275,6 +278,7 @@ func (w *walk) one(r store.SightingRow, link *protocol.Link, received time.Time)
 		bad("canonical", Unreadable, err.Error())
 		return
 	}
+	w.counted[r.Terminal]++
 	t, found := w.terminals[r.Terminal]
 	fits := found && t.Site == w.row.Site && t.Serial == record.Serial
 	if !found && !w.used[r.Terminal] {

@@ -117,7 +117,8 @@ type verifier struct {
 	report    Report
 	decided   decided
 	terminals map[int64]store.TerminalRow
-	used      map[int64]bool // terminals that a sighting names
+	used      map[int64]bool  // terminals that a sighting names rightly
+	counted   map[int64]int64 // sightings by terminal
 }
 
 func (v *verifier) broken(b Break) {

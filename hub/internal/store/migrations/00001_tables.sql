@@ -44,6 +44,7 @@ CREATE TABLE terminal (
     site       TEXT   NOT NULL REFERENCES site (id),
     serial     TEXT   NOT NULL,
     registered BIGINT NOT NULL, -- 0: not registered
+    sightings  BIGINT NOT NULL, -- how many name it: counting them takes too long for a page
     UNIQUE (site, serial)
 );
 

@@ -89,9 +89,9 @@ func (b *Buffer) apply(message []byte, order protocol.Seq, r protocol.Receipt) (
 			next.Gap = &Event{event.At, outcome.Missing, outcome.Cause}
 		}
 	}
-	// A receipt that proves nothing leaves the one that did in its place: it is
-	// the evidence by which a hub learns that it went back. A new generation's
-	// first word is always kept, because the old evidence has been acted upon.
+	// A receipt that contradicts us leaves the one before it in its place: should
+	// the hub have gone back before it came to hold another story, that is the
+	// evidence by which it learns so. A new generation has learned it already.
 	replace := len(b.receipt) == 0 || !outcome.NewEpoch || outcome.Restored
 	err = b.update(func(tx *bbolt.Tx) error {
 		if outcome.Missing > 0 {
@@ -170,11 +170,10 @@ func (j judge) same(next state, r protocol.Receipt) (state, Outcome, error) {
 	if j.state.receiptedMore(r) {
 		return j.state, Outcome{Verdict: Behind}, nil
 	}
-	next = next.withReceipted(r)
 	proven := e.Proven + 1 - e.Start
 	store, _ := r.Of(e.ID)
 	if store.Through <= proven && (store.Through == 0 || store.Hash == e.Hash) || store.Through < proven {
-		return next, Outcome{Verdict: Applied}, nil
+		return next.withReceipted(r), Outcome{Verdict: Applied}, nil
 	}
 	equal, cause, err := j.compare(e, store)
 	if err != nil {
@@ -184,7 +183,7 @@ func (j judge) same(next state, r protocol.Receipt) (state, Outcome, error) {
 		next = next.withEpoch(protocol.NewEpoch(), e.Proven+1)
 		return next, Outcome{Verdict: Applied, NewEpoch: true, Cause: cause}, nil
 	}
-	next = next.withProven(e.Start+store.Through-1, store.Hash)
+	next = next.withReceipted(r).withProven(e.Start+store.Through-1, store.Hash)
 	return next, Outcome{Verdict: Applied, Proven: store.Through - proven, Elsewhere: store.Fork != 0}, nil
 }
 

@@ -20,8 +20,8 @@ type epoch struct {
 	Proven uint64        `json:"proven"` // last position proven stored under it; Start−1 for none
 	Hash   protocol.Hash `json:"hash"`   // its chain's hash there
 
-	// Receipted is the highest sequence that the hub said, in the present
-	// generation, to hold of it; true or not. Less later means that the hub went back.
+	// Receipted is the sequence through which the newest receipt that is kept says
+	// to hold it, true or not. Less later means that the hub went back.
 	Receipted uint64 `json:"receipted"`
 }
 
@@ -84,8 +84,8 @@ func (s state) withReceipted(r protocol.Receipt) state {
 	return s
 }
 
-// receiptedMore reports whether the hub said earlier in this generation to hold
-// more than it says now. An epoch that a full receipt does not name says nothing.
+// receiptedMore reports whether the kept receipt says that the hub holds more than
+// r says. An epoch that a full receipt does not name says nothing.
 func (s state) receiptedMore(r protocol.Receipt) bool {
 	for _, e := range s.Epochs {
 		store, found := r.Of(e.ID)

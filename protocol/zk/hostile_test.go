@@ -16,7 +16,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol/zk/zktest"
 )
 
-// serveTCP plays a terminal to one client: answer gives what to write to a request, and
+// serveTCP plays a terminal to one client at a time: answer gives what to write to a request, and
 // whether to hang up after it.
 func serveTCP(t *testing.T, answer func(p zk.Packet) (raw []byte, hangUp bool)) string {
 	t.Helper()
@@ -25,22 +25,28 @@ func serveTCP(t *testing.T, answer func(p zk.Packet) (raw []byte, hangUp bool)) 
 		t.Fatal(err)
 	}
 	var served sync.WaitGroup
-	served.Go(func() {
-		conn, err := listener.Accept()
-		if err != nil {
-			return
-		}
+	serve := func(conn net.Conn) {
 		defer conn.Close()
 		var buf []byte
 		for {
-			var p zk.Packet
-			if p, buf, err = zk.ReadFrame(conn, zk.MaxFrame, buf); err != nil {
+			p, grown, err := zk.ReadFrame(conn, zk.MaxFrame, buf)
+			if err != nil {
 				return
 			}
+			buf = grown
 			raw, hangUp := answer(p)
 			if _, err := conn.Write(raw); err != nil || hangUp {
 				return
 			}
+		}
+	}
+	served.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			serve(conn)
 		}
 	})
 	t.Cleanup(func() {
@@ -94,7 +100,14 @@ func TestRandomAnswers(t *testing.T) {
 				}
 				return randomAnswer(r, p), r.IntN(60) == 0
 			})
-			c := session(t, zk.Options{Address: address, Timeout: 20 * time.Millisecond})
+			// The timeout is short because most answers lack something; a busy machine may
+			// need several to connect.
+			var c *zk.Conn
+			eventually(t, "connected", func() bool {
+				var err error
+				c, err = zk.Dial(t.Context(), zk.Options{Address: address, Timeout: 20 * time.Millisecond})
+				return err == nil
+			})
 			for range 5 {
 				reading, err := c.Attendance(t.Context(), zk.ReadOptions{})
 				if err == nil && reading.Proof == zk.ProofNone || err != nil && reading.Proof != zk.ProofNone {

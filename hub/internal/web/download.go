@@ -1,7 +1,9 @@
 package web
 
 import (
+	"compress/gzip"
 	"encoding/csv"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -33,7 +35,15 @@ func (s *server) download(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+q.fileName()+`"`)
-	out := csv.NewWriter(w)
+	w.Header().Set("Vary", "Accept-Encoding")
+	var pipe io.Writer = w
+	finish := func() error { return nil }
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		pipe, finish = z, z.Close
+	}
+	out := csv.NewWriter(pipe)
 	broken := out.Write([]string{"site", "terminal", "pin", "time", "raw_time", "status", "verify", "work_code", "received", "flags"})
 	line := http.NewResponseController(w)
 	for broken == nil {
@@ -49,6 +59,9 @@ func (s *server) download(w http.ResponseWriter, r *http.Request) error {
 		after := punches[len(punches)-1].Cursor()
 		f.After = &after
 		punches, broken = s.collect(r.Context(), f)
+	}
+	if broken == nil {
+		broken = finish()
 	}
 	if broken != nil {
 		if r.Context().Err() == nil {

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/csv"
 	"fmt"
@@ -192,6 +193,24 @@ func TestDownload(t *testing.T) {
 	}
 }
 
+func TestDownloadIsTheSameCompressed(t *testing.T) {
+	h := newHub(t)
+	province(h)
+	plain, err := io.ReadAll(h.get("/punches.csv", "").Body)
+	ok(t, err)
+	r := httptest.NewRequest(http.MethodGet, "/punches.csv", nil)
+	r.Header.Set("Accept-Encoding", "gzip")
+	w := httptest.NewRecorder()
+	h.pages.ServeHTTP(w, r)
+	z, err := gzip.NewReader(w.Body)
+	ok(t, err)
+	unpacked, err := io.ReadAll(z)
+	ok(t, err)
+	if !bytes.Equal(plain, unpacked) || len(plain) < 500 {
+		t.Errorf("compressed it is\n%s\nplain\n%s", unpacked, plain)
+	}
+}
+
 func TestDownloadOfManyIsWhole(t *testing.T) {
 	h := newHub(t)
 	const n = 4321 // three portions
@@ -263,11 +282,22 @@ func TestDownloadThatBreaksDoesNotLookWhole(t *testing.T) {
 		}
 	})
 	t.Run("after it the connection breaks", func(t *testing.T) {
-		answer, err := http.Get(serve(second{h.store, new(int)}).URL + "/punches.csv")
-		ok(t, err)
-		defer answer.Body.Close()
-		if n, err := io.Copy(io.Discard, answer.Body); err == nil {
-			t.Errorf("%d bytes came and nothing says that more was meant to", n)
+		for _, encoding := range []string{"identity", "gzip"} {
+			server := serve(second{h.store, new(int)})
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/punches.csv", nil)
+			ok(t, err)
+			r.Header.Set("Accept-Encoding", encoding)
+			answer, err := http.DefaultClient.Do(r)
+			if err != nil {
+				continue // not even the head came
+			}
+			if answer.StatusCode != http.StatusOK {
+				t.Errorf("%s: status %d: this is not the break that is meant", encoding, answer.StatusCode)
+			}
+			if n, err := io.Copy(io.Discard, answer.Body); err == nil {
+				t.Errorf("%s: %d bytes came and nothing says that more was meant to", encoding, n)
+			}
+			answer.Body.Close()
 		}
 	})
 	http.DefaultClient.CloseIdleConnections()

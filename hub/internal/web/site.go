@@ -82,9 +82,19 @@ func (s *server) latestPart(r *http.Request, site protocol.SiteID) part {
 }
 
 // latest returns the newest punches. A terminal whose clock runs years ahead would
-// stand at the top for years, so nothing beyond tomorrow is looked at.
-func (s *server) latest(ctx context.Context, site protocol.SiteID, now time.Time) ([]store.Punch, error) {
+// stand at the top for years, so nothing beyond tomorrow is looked at. Most often
+// the last hour has enough, and looking at less is quicker.
+func (s *server) latest(ctx context.Context, site protocol.SiteID, now time.Time) (punches []store.Punch, err error) {
 	const shown = 6
-	tomorrow := protocol.NewLocalTime(now.In(s.Zone).Add(24 * time.Hour))
-	return s.collect(ctx, store.Filter{Site: site, Newest: true, Limit: shown, To: tomorrow})
+	const day = 24 * time.Hour
+	here := wall(now, s.Zone)
+	f := store.Filter{Site: site, Newest: true, Limit: shown, To: protocol.NewLocalTime(here.Add(day))}
+	for _, back := range []time.Duration{time.Hour, day, 30 * day} {
+		f.From = protocol.NewLocalTime(here.Add(-back))
+		if punches, err = s.collect(ctx, f); err != nil || len(punches) == shown {
+			return punches, err
+		}
+	}
+	f.From = ""
+	return s.collect(ctx, f)
 }

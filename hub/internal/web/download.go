@@ -2,7 +2,10 @@ package web
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/csv"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -20,57 +23,97 @@ const (
 )
 
 // download sends the punches that a page's filter selects as CSV: UTF-8, commas, a
-// header of fixed names, oldest first, times as they stand on the terminal. It
-// streams, so an error on the way can only be shown by breaking off: a browser then
-// says that the download failed instead of keeping half a file.
+// header of fixed names, terminal after terminal, oldest first, times as they stand
+// on the terminal. It streams, so an error on the way can only be shown by breaking
+// off: a browser then says that the download failed instead of keeping half a file.
 func (s *server) download(w http.ResponseWriter, r *http.Request) error {
 	q, f, err := s.asked(r)
 	if err != nil {
 		return err
 	}
-	f.Newest, f.Limit = false, portion
-	punches, err := s.collect(r.Context(), f)
+	sources, err := s.sources(r.Context(), f)
 	if err != nil {
-		return err // nothing was sent yet: this can still be a page
+		return err
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+q.fileName()+`"`)
 	w.Header().Set("Vary", "Accept-Encoding")
-	var pipe io.Writer = w
-	finish := func() error { return nil }
+	line := &sending{w: w}
+	var pipe io.WriteCloser = line
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		w.Header().Set("Content-Encoding", "gzip")
-		z := gzip.NewWriter(w)
-		pipe, finish = z, z.Close
+		pipe = gzip.NewWriter(line)
 	}
 	out := csv.NewWriter(pipe)
-	broken := out.Write([]string{"site", "terminal", "pin", "time", "raw_time", "status", "verify", "work_code", "received", "flags"})
-	line := http.NewResponseController(w)
-	for broken == nil {
-		for _, p := range punches {
-			out.Write(s.row(p)) // its error is kept for Error below
-		}
+	err = out.Write([]string{"site", "terminal", "pin", "time", "raw_time", "status", "verify", "work_code", "received", "flags"})
+	for i := 0; err == nil && i < len(sources); i++ {
+		err = s.downloadFrom(r.Context(), http.NewResponseController(w), out, sources[i])
+	}
+	if err == nil {
 		out.Flush()
-		if broken = out.Error(); broken != nil || len(punches) < portion {
-			break
-		}
-		// A recorder of a test has no deadline; a connection always has.
-		_ = line.SetWriteDeadline(time.Now().Add(portionTimeout))
-		after := punches[len(punches)-1].Cursor()
-		f.After = &after
-		punches, broken = s.collect(r.Context(), f)
+		err = errors.Join(out.Error(), pipe.Close())
 	}
-	if broken == nil {
-		broken = finish()
+	if err != nil && !line.begun { // this can still be a page
+		w.Header().Del("Content-Disposition")
+		w.Header().Del("Content-Encoding")
+		return err
 	}
-	if broken != nil {
+	if err != nil {
 		if r.Context().Err() == nil {
-			s.Logger.Error("download broken off", "page", r.Pattern, "error", broken)
+			s.Logger.Error("download broken off", "page", r.Pattern, "error", err)
 		}
 		panic(http.ErrAbortHandler)
 	}
 	return nil
 }
+
+// sources divides a filter into one for each terminal: of one terminal the store
+// reads any number of punches in the order in which it keeps them.
+func (s *server) sources(ctx context.Context, f store.Filter) (sources []store.Filter, err error) {
+	terminals, err := s.Store.Terminals(ctx, f.Site)
+	for _, t := range terminals {
+		if !t.Registered.IsZero() && (f.Serial == "" || f.Serial == t.Serial) {
+			of := f
+			of.Site, of.Serial, of.Newest, of.Limit = t.Site, t.Serial, false, portion
+			sources = append(sources, of)
+		}
+	}
+	return sources, err
+}
+
+// downloadFrom writes the punches of one terminal, portion by portion.
+func (s *server) downloadFrom(ctx context.Context, limit *http.ResponseController, out *csv.Writer, f store.Filter) error {
+	for {
+		punches, err := s.collect(ctx, f)
+		if err != nil {
+			return err
+		}
+		_ = limit.SetWriteDeadline(time.Now().Add(portionTimeout)) // only a test's recorder has none
+		for _, p := range punches {
+			if err := out.Write(s.row(p)); err != nil {
+				return fmt.Errorf("send punches: %w", err)
+			}
+		}
+		if len(punches) < portion {
+			return nil
+		}
+		after := punches[len(punches)-1].Cursor()
+		f.After = &after
+	}
+}
+
+// sending knows whether anything has left.
+type sending struct {
+	w     io.Writer
+	begun bool
+}
+
+func (s *sending) Write(b []byte) (int, error) {
+	s.begun = true
+	return s.w.Write(b)
+}
+
+func (s *sending) Close() error { return nil }
 
 // fileName names site and days, never a PIN: file names travel.
 func (q question) fileName() string {

@@ -169,9 +169,9 @@ func TestDownload(t *testing.T) {
 	answer, table := h.csv("/punches.csv?site=rsud-soekarno")
 	want := [][]string{
 		{"site", "terminal", "pin", "time", "raw_time", "status", "verify", "work_code", "received", "flags"},
-		{"rsud-soekarno", "CKJ2205011", "'=1+1", "2026-01-05 07:30:00", "", "0", "1", "0", "2026-01-06T07:45:00+07:00", ""},
 		{"rsud-soekarno", "CKJ2205010", "100401", "2026-01-06 07:41:10", "", "0", "1", "0", "2026-01-06T07:45:00+07:00", ""},
 		{"rsud-soekarno", "CKJ2205010", "100402", "2026-01-06 07:41:19", "", "0", "1", "0", "2026-01-06T07:45:00+07:00", "clock-off"},
+		{"rsud-soekarno", "CKJ2205011", "'=1+1", "2026-01-05 07:30:00", "", "0", "1", "0", "2026-01-06T07:45:00+07:00", ""},
 		{"rsud-soekarno", "CKJ2205011", "100403", "2031-05-01 07:41:19", "", "0", "1", "0", "2026-01-06T07:45:00+07:00", "future-time"},
 		{"rsud-soekarno", "CKJ2205011", "100405", "", "zk:772130665", "0", "1", "0", "2026-01-06T07:45:00+07:00", "impossible-time"},
 	}
@@ -268,6 +268,7 @@ func (s second) Punches(ctx context.Context, f store.Filter) iter.Seq2[store.Pun
 
 func TestDownloadThatBreaksDoesNotLookWhole(t *testing.T) {
 	h := newHub(t)
+	h.office("samsat-koba", "T1")
 	serve := func(s web.Store) *httptest.Server {
 		server := httptest.NewServer(web.New(web.Options{Store: s, Metrics: metrics.New("x"), Logger: discard(), Live: func() web.Live { return web.Live{Broker: true} }}))
 		t.Cleanup(server.Close)

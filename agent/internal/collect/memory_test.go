@@ -16,12 +16,12 @@ import (
 
 // memory is a buffer that outlives collectors and can refuse.
 type memory struct {
-	mu      sync.Mutex
-	cursors map[protocol.Serial][]byte
-	marks   map[protocol.Serial]map[uint64]uint32
-	records []protocol.Record
-	flushes int
-	refuse  func(f buffer.Flush) error // nil: takes everything
+	mu        sync.Mutex
+	cursors   map[protocol.Serial][]byte
+	marks     map[protocol.Serial]map[uint64]uint32
+	records   []protocol.Record
+	forgotten int                        // marks, at the last chance to forget
+	refuse    func(f buffer.Flush) error // nil: takes everything
 }
 
 func newMemory() *memory {
@@ -51,7 +51,6 @@ func (m *memory) Append(f buffer.Flush) error {
 		m.marks[f.Serial][e.Mark]++
 	}
 	m.cursors[f.Serial] = slices.Clone(f.Cursor)
-	m.flushes++
 	return nil
 }
 
@@ -71,8 +70,18 @@ func (m *memory) Marks(serial protocol.Serial) (map[uint64]uint32, error) {
 	return marks, nil
 }
 
-// KeepMarks forgets nothing: here nothing is ever pruned.
-func (m *memory) KeepMarks(protocol.Serial, func(uint64) bool) error { return nil }
+// KeepMarks only counts what a buffer could forget: here nothing is ever pruned.
+func (m *memory) KeepMarks(serial protocol.Serial, keep func(uint64) bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.forgotten = 0
+	for mark := range m.marks[serial] {
+		if !keep(mark) {
+			m.forgotten++
+		}
+	}
+	return nil
+}
 
 func (m *memory) kept() []protocol.Record {
 	m.mu.Lock()

@@ -322,6 +322,37 @@ func TestForgottenCursorReadsTheWholeLog(t *testing.T) {
 	})
 }
 
+// TestMarksAreForgotten when the terminal has dropped their rows, but not when it
+// shows an empty log: that may be a setting, and the rows come back.
+func TestMarksAreForgotten(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		log       []terminal.Row
+		reads     int
+		forgotten int
+	}{
+		{"of rows that were dropped", days(100, 450), 1, 100},
+		{"none of an empty log", nil, 2, -1},
+		{"none of a log that does not go on", days(9000, 600), 1, -1},
+		{"of a log that was followed by another", days(9000, 600), 2, 500},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, false, func(t *testing.T, s *scripted, m *memory, r running) {
+				m.forgotten = -1
+				s.change(func() { s.log = c.log })
+				for range c.reads {
+					r.Reread("")
+					synctest.Wait()
+					time.Sleep(time.Minute)
+				}
+				if m.forgotten != c.forgotten {
+					t.Errorf("%d marks could be forgotten, want %d", m.forgotten, c.forgotten)
+				}
+			})
+		})
+	}
+}
+
 func TestDamagedCursorRepeatsNothing(t *testing.T) {
 	for name, cursor := range map[string][]byte{
 		"unknown version": {9, 9, 9}, "cut off": {1, 0, 5}, "too long": append(make([]byte, 1), 1),

@@ -315,32 +315,39 @@ func (o *office) punches(n int, ahead time.Duration) {
 	}
 }
 
-// TestCrashBetweenFlushes ends an agent after each number of flushes; the next one
-// keeps the rest, once.
+// TestCrashBetweenFlushes ends an agent after each number of flushes, in the first
+// read of a terminal and in a later one; the next agent keeps the rest, once, when it
+// starts.
 func TestCrashBetweenFlushes(t *testing.T) {
-	const rows = 4500
-	for died := range 5 {
-		t.Run(fmt.Sprintf("after %d flushes", died), func(t *testing.T) {
-			o := newOffice(t, "tcp", zktest.Config{}, rows)
-			m := newMemory()
-			left := died
-			m.refusing(func(buffer.Flush) error {
-				if left--; left < 0 {
-					return errors.New("the agent is dead")
+	for _, before := range []int{0, 600} {
+		for died := range 5 {
+			t.Run(fmt.Sprintf("after %d flushes beyond %d rows", died, before), func(t *testing.T) {
+				o := newOffice(t, "tcp", zktest.Config{}, before)
+				m := newMemory()
+				r := o.collect(m, false)
+				o.now(r)
+				r.stop()
+				o.punches(4500, 400*24*time.Hour) // later than all others
+				left := died
+				m.refusing(func(buffer.Flush) error {
+					if left--; left < 0 {
+						return errors.New("the agent is dead")
+					}
+					return nil
+				})
+				r = o.collect(m, false)
+				eventually(t, "its death", func() bool { return r.Terminals()[0].LastError == "buffer-failing" })
+				r.stop()
+				if n := len(m.kept()); n != before+died*1000 {
+					t.Fatalf("%d punches were kept before it died", n)
 				}
-				return nil
+				m.refusing(nil)
+				r = o.collect(m, false)
+				eventually(t, "a read", func() bool { return r.Terminals()[0].LastRead != nil })
+				o.equal(m.kept(), o.Punches())
+				o.untouched()
 			})
-			first := o.collect(m, false)
-			eventually(t, "its death", func() bool { return len(first.Terminals()[0].LastError) > 0 })
-			first.stop()
-			if n := len(m.kept()); n != died*1000 {
-				t.Fatalf("%d punches were kept before it died", n)
-			}
-			m.refusing(nil)
-			o.now(o.collect(m, false))
-			o.equal(m.kept(), o.Punches())
-			o.untouched()
-		})
+		}
 	}
 }
 

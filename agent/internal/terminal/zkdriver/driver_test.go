@@ -139,6 +139,23 @@ func TestLogClearedWhileItIsRead(t *testing.T) {
 	}
 }
 
+// TestFullLogIsReadThoughItsCountStandsStill: each punch drops the oldest row.
+func TestFullLogIsReadThoughItsCountStandsStill(t *testing.T) {
+	s := newStand(t, "tcp", zktest.Config{}, zkdriver.Config{})
+	s.Punch(300)
+	ask := terminal.Ask{Known: 300, Overlap: 20, Layout: "40"}
+	from := s.Source(s.Serial())
+	if r, err := from.Read(t.Context(), ask); err != nil || !r.Unchanged || r.Full {
+		t.Fatalf("Read = %+v, %v, want unchanged", r, err)
+	}
+	s.SetRecordCap(300)
+	s.Punch(5)
+	r, err := from.Read(t.Context(), ask)
+	if held := s.Rows(); err != nil || !r.Full || r.First != 280 || !reflect.DeepEqual(r.Rows, held[280:]) {
+		t.Errorf("Read = %d rows from %d, full %v, %v, want the last 20 of a full log", len(r.Rows), r.First, r.Full, err)
+	}
+}
+
 // TestLogThatIsCutOff is no whole log, however often it is cut off in the same way.
 func TestLogThatIsCutOff(t *testing.T) {
 	for _, c := range []struct {

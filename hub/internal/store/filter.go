@@ -62,16 +62,23 @@ func ParseCursor(s string) (c Cursor, err error) {
 // the name of a source, the others with a digit.
 const impossible = "A"
 
-// sql writes the condition and the order for sightings v of some terminals.
-func (f Filter) sql(terminals []int64) (where, order string, args []any) {
-	in, args := list(terminals)
-	tests := []string{"v.terminal IN " + in}
+// sql writes the condition and the order for sightings v of the terminals of
+// which a condition on table terminal holds.
+func (f Filter) sql(which string) (where, order string, args []any) {
+	var tests []string
 	test := func(text string, values ...any) {
 		for _, value := range values {
 			args = append(args, value)
 			text = strings.Replace(text, "?", fmt.Sprintf("$%d", len(args)), 1)
 		}
 		tests = append(tests, text)
+	}
+	if f.Site == "" && f.Serial == "" {
+		// The sum keeps the index by terminal out: the one by time has the order.
+		test("v.terminal + 0 IN (SELECT id FROM terminal WHERE " + which + ")")
+	} else {
+		test("v.terminal IN (SELECT id FROM terminal WHERE "+which+" AND (? = '' OR site = ?) AND (? = '' OR serial = ?))",
+			string(f.Site), string(f.Site), string(f.Serial), string(f.Serial))
 	}
 	if f.From != "" {
 		test("v.time >= ?", string(f.From))

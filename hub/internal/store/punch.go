@@ -26,9 +26,8 @@ type Punch struct {
 	terminal int64
 }
 
-// Punches returns the punches of registered terminals in the order of time; with
-// no site, serial or limit in the filter, site after site. It reads in pages, so
-// a slow reader keeps nothing waiting.
+// Punches returns the punches of registered terminals in the order of time. It
+// reads in pages, so a slow reader keeps nothing waiting.
 func (s *Store) Punches(ctx context.Context, f Filter) iter.Seq2[Punch, error] {
 	return s.punches(ctx, f, "registered > 0")
 }
@@ -75,62 +74,34 @@ const pagePunches = 1000
 
 func (s *Store) punches(ctx context.Context, f Filter, which string) iter.Seq2[Punch, error] {
 	return func(yield func(Punch, error) bool) {
-		groups, err := s.terminalGroups(ctx, f, which)
-		if err != nil {
-			yield(Punch{}, fmt.Errorf("read punches: %w", s.engine.mapped(err)))
-			return
-		}
 		left := f.Limit
-		for _, terminals := range groups {
-			page := f
-			for {
-				page.Limit = pagePunches
-				if f.Limit > 0 {
-					page.Limit = min(left, pagePunches)
-				}
-				punches, err := s.page(ctx, page, terminals)
-				if err != nil {
-					yield(Punch{}, fmt.Errorf("read punches: %w", s.engine.mapped(err)))
+		for {
+			f.Limit = pagePunches
+			if left > 0 {
+				f.Limit = min(left, pagePunches)
+			}
+			page, err := s.page(ctx, f, which)
+			if err != nil {
+				yield(Punch{}, fmt.Errorf("read punches: %w", s.engine.mapped(err)))
+				return
+			}
+			for _, p := range page {
+				if !yield(p, nil) {
 					return
 				}
-				for _, p := range punches {
-					if !yield(p, nil) {
-						return
-					}
-				}
-				left -= len(punches)
-				if len(punches) < page.Limit || left == 0 {
-					break
-				}
-				next := punches[len(punches)-1].Cursor()
-				page.After = &next
 			}
+			if left -= len(page); len(page) < f.Limit || left == 0 {
+				return
+			}
+			next := page[len(page)-1].Cursor()
+			f.After = &next
 		}
 	}
 }
 
-// terminalGroups returns the ids of the terminals that the filter means, those
-// of one order together.
-func (s *Store) terminalGroups(ctx context.Context, f Filter, which string) (groups [][]int64, err error) {
-	var before protocol.SiteID
-	err = each(ctx, s.read, func(rows *sql.Rows) error {
-		var id int64
-		var site protocol.SiteID
-		err := rows.Scan(&id, &site)
-		if len(groups) == 0 || site != before && f.Limit == 0 && f.After == nil {
-			groups = append(groups, nil)
-		}
-		before = site
-		groups[len(groups)-1] = append(groups[len(groups)-1], id)
-		return err
-	}, "SELECT id, site FROM terminal WHERE "+which+" AND ($1 = '' OR site = $1) AND ($2 = '' OR serial = $2) ORDER BY site, id",
-		string(f.Site), string(f.Serial))
-	return groups, err
-}
-
 // page reads one page: first the keys from the index alone, then their sightings.
-func (s *Store) page(ctx context.Context, f Filter, terminals []int64) (page []Punch, err error) {
-	where, order, args := f.sql(terminals)
+func (s *Store) page(ctx context.Context, f Filter, which string) (page []Punch, err error) {
+	where, order, args := f.sql(which)
 	g := grouping{}
 	err = each(ctx, s.read, func(rows *sql.Rows) error {
 		p, complete, err := g.add(rows)

@@ -100,6 +100,7 @@ CREATE TABLE sighting (
     PRIMARY KEY (epoch, seq)
 );
 CREATE INDEX sighting_punch ON sighting (terminal, time, pin, status, nth);
+CREATE INDEX sighting_time ON sighting (time, terminal, pin, status, nth);
 
 -- A punch is what the sightings of a registered terminal agree on.
 CREATE VIEW punch AS

@@ -212,7 +212,6 @@ func expression(e ast.Expr) string {
 // checkCalls finds calls that have no place where they stand. It knows packages
 // by the name they are imported under, which nobody changes here.
 func checkCalls(f file) (broken []string) {
-	pure := !f.test() && (f.folder() == "protocol" || f.folder() == "protocol/phrase" || f.folder() == "protocol/seal")
 	var random ast.Node // inside of it a Skip drops one random value, not a test
 	ast.Inspect(f.ast, func(n ast.Node) bool {
 		if fn, ok := n.(*ast.FuncLit); ok && takesRapid(fn.Type) {
@@ -230,10 +229,6 @@ func checkCalls(f file) (broken []string) {
 		switch name {
 		case "slog.Default", "slog.SetDefault", "slog.Debug", "slog.Info", "slog.Warn", "slog.Error":
 			why = "the logger comes in by constructor"
-		case "time.Now", "time.Since", "time.Until", "time.Sleep", "time.After":
-			if pure {
-				why = "the contract has no clock; times come in as values"
-			}
 		case "os.Exit", "os.Getenv", "flag.Parse":
 			if !f.test() && !strings.Contains(f.path, "/cmd/") && !strings.HasSuffix(f.folder(), "test") {
 				why = "what comes from outside of the program comes in through cmd/"
@@ -254,6 +249,20 @@ func checkCalls(f file) (broken []string) {
 		return true
 	})
 	return broken
+}
+
+// clocks returns the places where a file looks at a clock or waits for one.
+func (f file) clocks() (places []string) {
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		if e, ok := n.(*ast.SelectorExpr); ok {
+			switch name := expression(e); name {
+			case "time.Now", "time.Since", "time.Until", "time.Sleep", "time.After", "time.Tick", "time.NewTimer", "time.NewTicker", "time.AfterFunc":
+				places = append(places, f.at(e.Pos())+": "+name)
+			}
+		}
+		return true
+	})
+	return places
 }
 
 // takesRapid reports whether a function takes a *rapid.T.

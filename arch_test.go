@@ -32,6 +32,7 @@ type house struct {
 	module   string
 	walls    []wall
 	reserved []reserve
+	timeless []wall // these do not look at a clock; moments come in as values
 	topLevel []string
 }
 
@@ -67,6 +68,16 @@ func ourHouse() house {
 				why: "codecs and catalogue do not log; whoever calls them does"},
 			{packages: []string{"agent/..."}, never: []string{"database/sql", "modernc.org/...", "github.com/nats-io/...", "github.com/jackc/...", "github.com/prometheus/..."},
 				why: "the agent runs in 30 MB on a Raspberry Pi: the hub's engines have no place in it"},
+			{packages: []string{"agent/internal/buffer/..."}, never: []string{"protocol/mqtt", "protocol/zk/...", "agent/internal/terminal/...", "agent/internal/uplink", "net"}, except: []string{"agent/internal/buffer/crashtest"},
+				why: "the buffer keeps; where punches come from and where they go is not its business"},
+			{packages: []string{"agent/internal/terminal/..."}, never: []string{"protocol/mqtt", "agent/internal/buffer/...", "agent/internal/uplink"},
+				why: "a driver offers punches to a sink; it counts on nothing behind it"},
+			{packages: []string{"agent/internal/uplink"}, never: []string{"protocol/zk/...", "agent/internal/terminal/..."},
+				why: "the line carries what the buffer holds, from whichever terminal"},
+			{packages: []string{"hub/internal/ingest", "hub/internal/dispatch"}, never: []string{"hub/internal/broker", "hub/internal/web", "net/http"},
+				why: "any broker will do, and nothing that is stored depends on who looks at it"},
+			{packages: []string{"hub/internal/verify"}, never: []string{"protocol/mqtt", "hub/internal/ingest", "hub/internal/broker"},
+				why: "the check of what was stored shares nothing with the way by which it came, except the contract"},
 			{packages: []string{"hub/internal/store"}, never: []string{"github.com/eclipse/...", "github.com/nats-io/...", "net/http"},
 				why: "the store keeps; how a message came and who looks at it is not its business"},
 			{packages: []string{"hub/internal/web"}, never: []string{"github.com/eclipse/...", "protocol/mqtt"},
@@ -93,6 +104,16 @@ func ourHouse() house {
 				"pure Go, cross-compiled to the Pi; no memory tricks"},
 			{[]string{"math/rand"}, nil,
 				"math/rand/v2 for jitter, crypto/rand for everything that matters"},
+		},
+		timeless: []wall{
+			{packages: []string{"protocol", "protocol/seal", "protocol/phrase"},
+				why: "a message means the same whenever it is read"},
+			{packages: []string{"agent/internal/buffer/flush", "agent/config"},
+				why: "what is on disk means the same whenever it is read"},
+			{packages: []string{"hub/internal/store"},
+				why: "every moment in the database was given by the one who knows what it stands for"},
+			{packages: []string{"hub/internal/verify"},
+				why: "a verdict does not depend on the day on which it is asked for"},
 		},
 		topLevel: []string{".ci", ".git", "agent", "hub", "protocol", "provision", "systemd", "testdata",
 			".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md",
@@ -145,7 +166,7 @@ func TestWallsGuardSomething(t *testing.T) {
 	exists := func(pattern string) bool {
 		return slices.ContainsFunc(folders, func(folder string) bool { return match(pattern, folder) })
 	}
-	for _, w := range h.walls {
+	for _, w := range append(h.walls, h.timeless...) {
 		for _, pattern := range w.packages {
 			if !exists(pattern) {
 				t.Errorf("the wall before %s (%s) guards no package", pattern, w.why)
@@ -178,6 +199,15 @@ func (h house) check(source []file) (broken []string) {
 			for _, r := range h.reserved {
 				if matchAny(r.imports, short) && !matchAny(r.packages, f.folder()) {
 					broken = append(broken, fmt.Sprintf("%s imports %s: %s", f.path, short, r.why))
+				}
+			}
+		}
+	}
+	for _, f := range source {
+		for _, w := range h.timeless {
+			if !f.test() && w.guards(f.folder()) {
+				for _, place := range f.clocks() {
+					broken = append(broken, place+": "+w.why)
 				}
 			}
 		}

@@ -81,7 +81,8 @@ func (b *Buffer) append(f Flush, entries []flush.Entry) error {
 		return err
 	}
 	if err := b.extend(size + 16<<12); err != nil {
-		return err
+		b.failure = orFull(err)
+		return b.failure
 	}
 	var last uint64
 	var head protocol.Hash

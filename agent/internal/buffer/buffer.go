@@ -58,7 +58,7 @@ func (o Options) withDefaults() Options {
 var (
 	// ErrFull says that nothing was stored for want of room. The terminal still
 	// holds the records: try again when receipts have made room.
-	ErrFull = errors.New("buffer is full of punches that the hub has not receipted")
+	ErrFull = errors.New("no room for more punches: buffer or disk is full")
 	// ErrInUse says that another process holds the folder.
 	ErrInUse = errors.New("another agent runs on this folder")
 	// ErrDamaged says that the file is not what was written.
@@ -182,12 +182,17 @@ func (b *Buffer) update(fn func(tx *bbolt.Tx) error) error {
 	b.failure = err
 	if err != nil {
 		err = errors.Join(err, b.closeFile())
-		if errors.Is(err, bbolterrors.ErrMaxSizeReached) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-			return fmt.Errorf("%w: %w", ErrFull, err)
-		}
-		return fmt.Errorf("write %s: %w", b.path, err)
+		return fmt.Errorf("write %s: %w", b.path, orFull(err))
 	}
 	return nil
+}
+
+// orFull marks an error for want of room as ErrFull.
+func orFull(err error) error {
+	if errors.Is(err, bbolterrors.ErrMaxSizeReached) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
 }
 
 // ready reopens the file after a failed commit.

@@ -17,12 +17,16 @@ import (
 // damaged, as EX_IOERR of sysexits.h.
 const DamagedExit = 74
 
+// checkLimit is far above the time in which the slowest machine reads the largest file.
+const checkLimit = 5 * time.Minute
+
 // CheckFile reads a whole buffer file: bbolt's own consistency, every checksum,
 // positions without a gap, the chain. It returns nil, or an error that Is
 // ErrDamaged, or another one when the file could not be looked at. A damaged
 // file may also end the process: run it in a child.
 func CheckFile(path string) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer debug.SetMaxStack(debug.SetMaxStack(32 << 20)) // a circle of pages must end before the memory does
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w: %v", ErrDamaged, r)
@@ -99,17 +103,23 @@ func checkContent(tx *bbolt.Tx) error {
 // CheckInChild returns a check that runs program with args and the file's path,
 // which must call CheckFile and exit with 0, with DamagedExit, or with another
 // status when it could not look. A child that a damaged file has ended (by a
-// fault, or by a panic, which is Go's exit status 2) counts as damage too; one
-// that was killed from outside, for want of memory for example, does not.
+// fault, or by a panic, which is Go's exit status 2) or that finds no end counts as
+// damage too; one that was killed from outside, for want of memory for example,
+// does not.
 func CheckInChild(program string, args ...string) func(ctx context.Context, path string) error {
 	return func(ctx context.Context, path string) error {
-		command := exec.CommandContext(ctx, program, append(append([]string(nil), args...), path)...)
+		limited, cancel := context.WithTimeout(ctx, checkLimit)
+		defer cancel()
+		command := exec.CommandContext(limited, program, append(append([]string(nil), args...), path)...)
 		output, err := command.CombinedOutput()
 		if err == nil {
 			return nil
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if limited.Err() != nil {
+			return fmt.Errorf("%w: looking at it did not end within %s", ErrDamaged, checkLimit)
 		}
 		said := output[:min(len(output), 500)]
 		var exit *exec.ExitError

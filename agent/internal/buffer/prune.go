@@ -1,6 +1,7 @@
 package buffer
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,18 +38,29 @@ func (b *Buffer) Prune() (uint64, error) {
 }
 
 // prune removes what retention no longer wants and, oldest first, as many
-// further receipted flushes as give excess bytes back.
-func (b *Buffer) prune(excess int64, now time.Time) (uint64, error) {
-	mark, removed := b.state.current().Proven, uint64(0)
-	oldest := now.Add(-b.options.Retention)
+// further receipted records as give excess bytes back. Before pages become free
+// their marks need new ones: where these are scarce, less is done at once.
+func (b *Buffer) prune(excess int64, now time.Time) (removed uint64, err error) {
+	for most := uint64(pruneMost); most >= 8; most /= 8 {
+		removed, err = b.pruneSome(excess, now, most)
+		if !errors.Is(err, ErrFull) {
+			return removed, err
+		}
+	}
+	return 0, err
+}
+
+func (b *Buffer) pruneSome(excess int64, now time.Time, most uint64) (uint64, error) {
 	var goners []flush.Flush
+	removed := uint64(0)
 	err := b.view(func(tx *bbolt.Tx) error {
+		mark, oldest := b.state.current().Proven, now.Add(-b.options.Retention)
 		for f, err := range ascend(tx, 0) {
 			if err != nil {
 				return err
 			}
 			old, many := f.Entries[len(f.Entries)-1].At.Before(oldest), mark-f.First+1 > b.options.RetainPunches
-			if f.Last() > mark || !old && !many && excess <= 0 || removed >= pruneMost {
+			if f.Last() > mark || !old && !many && excess <= 0 || removed >= most {
 				break
 			}
 			excess -= flush.Limit // about

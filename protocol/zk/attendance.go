@@ -17,14 +17,14 @@ var ErrCompressed = errors.New("log of compressed 8-byte rows")
 // where they carry none. Status and Verify are the terminal's own codes, uninterpreted.
 // Raw is the row as read; an Attendance with Raw is written over it.
 type Attendance struct {
+	PIN      string
+	Raw      []byte
+	Time     Time
+	WorkCode uint32
 	Slot     uint16
 	HasSlot  bool
-	PIN      string
-	Time     Time
 	Status   uint8
 	Verify   uint8
-	WorkCode uint32
-	Raw      []byte
 }
 
 // RowLayout is the shape of a terminal's attendance rows.

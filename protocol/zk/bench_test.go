@@ -164,7 +164,7 @@ func BenchmarkRead100k(b *testing.B) {
 		b.ReportMetric(ratio, name+"/copy")
 		// A handful of runs has no median worth failing for.
 		if len(runs[0].times) >= 50 && ratio > goal {
-			b.Errorf("reading %s takes %.2f times of copying, the goal is %.1f", name, ratio, goal)
+			b.Errorf("reading %s takes %.2f ms, %.2f times of copying, the goal is %.1f", name, 1000*median[name], ratio, goal)
 		}
 	}
 }

@@ -12,8 +12,10 @@ const (
 	// maxDataset is the longest data set taken: 49-byte rows of the largest log any
 	// terminal advertises fit several times.
 	maxDataset = 32 << 20
-	// firstAllocation is how much of an announced length is believed at once.
+	// firstAllocation and firstRows are how much of an announced length is believed at
+	// once.
 	firstAllocation = 8 << 20
+	firstRows       = 1 << 17
 	// chunkRetries is how often one range is asked for again.
 	chunkRetries = 3
 	// freeWait is how long the terminal is given to free what it prepared.

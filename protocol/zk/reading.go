@@ -122,7 +122,10 @@ func (c *Conn) readLog(ctx context.Context, before Sizes, progress func(done, to
 		return Reading{}, nil, err
 	}
 	defer c.free(ctx)
+	// Rows and bytes get their memory before the bytes come: what the garbage collector
+	// does about it, it does while we wait for the line.
 	data := make([]byte, 0, min(l.size, firstAllocation))
+	rows := make([]Attendance, 0, min(l.Rows(), firstRows))
 	data = append(data, l.head[totalSize:min(len(l.head), totalSize+l.size)]...)
 	var tell func(done int)
 	if progress != nil {
@@ -141,7 +144,7 @@ func (c *Conn) readLog(ctx context.Context, before Sizes, progress func(done, to
 	if r.Layout, err = GuessRowLayout(data, records(before, before.Records), l.now); err != nil {
 		return Reading{}, nil, err
 	}
-	r.Rows, err = ParseAttendance(nil, data, r.Layout)
+	r.Rows, err = ParseAttendance(rows, data, r.Layout)
 	return r, data, err
 }
 

@@ -74,6 +74,9 @@ func (r *reader) run(ctx context.Context) {
 			this = terminal.Whole
 		}
 		err := r.serve(ctx, this, asked)
+		if asked != nil && asked.ctx.Err() != nil {
+			continue // whoever asked went away, and the schedule is as it was
+		}
 		now := time.Now()
 		if err != nil && this == terminal.Whole {
 			spared = now.Add(wholeRetry)
@@ -109,9 +112,6 @@ func (r *reader) serve(ctx context.Context, mode terminal.Mode, asked *request) 
 	defer end()
 	defer context.AfterFunc(asked.ctx, end)()
 	asked.result, asked.err = r.read(both, mode, asked.progress)
-	if asked.ctx.Err() != nil {
-		return nil // whoever asked went away; the terminal is no worse for it
-	}
 	return asked.err
 }
 

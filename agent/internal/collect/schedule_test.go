@@ -305,6 +305,27 @@ func TestRereadIsOwedUntilItSucceeds(t *testing.T) {
 	})
 }
 
+// TestReadThatIsGivenUpChangesNothing: what is owed stays owed.
+func TestReadThatIsGivenUpChangesNothing(t *testing.T) {
+	bubble(t, false, func(t *testing.T, s *scripted, _ *memory, r running) {
+		s.change(func() { s.fail = terminal.ErrIncomplete })
+		r.Reread("")
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		s.change(func() { s.fail, s.shape = nil, func(*terminal.Reading) { cancel(); time.Sleep(time.Second) } })
+		if _, err := r.ReadNow(ctx, "S1", nil); !errors.Is(err, context.Canceled) {
+			t.Fatalf("ReadNow = %v, want the end of its context", err)
+		}
+		s.change(func() { s.shape = nil })
+		from := time.Now()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if !slices.ContainsFunc(s.since(from), func(r readAt) bool { return r.mode == terminal.Whole }) {
+			t.Error("the whole read that was owed never came")
+		}
+	})
+}
+
 // TestForgottenCursorReadsTheWholeLog: after a gap the buffer forgets the cursor and
 // what it no longer keeps.
 func TestForgottenCursorReadsTheWholeLog(t *testing.T) {

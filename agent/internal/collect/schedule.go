@@ -93,6 +93,7 @@ func (r *reader) run(ctx context.Context) {
 		default:
 			wait := jitter(min(r.policy.RetryFirst<<min(failures, 16), r.Every))
 			failures++
+			mode = terminal.Tail // as at the start: nobody knows what happens meanwhile
 			next, quiet = now.Add(wait), now.Add(wait)
 			if terminal.Cause(err) == "unreachable" {
 				quiet = now.Add(r.policy.HintGap) // a hint means that it is back

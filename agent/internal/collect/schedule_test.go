@@ -237,6 +237,20 @@ func TestOneBrokenReadIsNoCondition(t *testing.T) {
 	})
 }
 
+// TestLogThatWasReplacedUnseen has as many rows as before, all of them new.
+func TestLogThatWasReplacedUnseen(t *testing.T) {
+	bubble(t, false, func(t *testing.T, s *scripted, m *memory, _ running) {
+		s.change(func() { s.fail = terminal.ErrUnreachable })
+		time.Sleep(time.Hour)
+		s.change(func() { s.fail, s.log = nil, days(9000, 500) })
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		if n := len(m.kept()); n != 1000 {
+			t.Errorf("%d punches kept, want the old 500 and the new ones", n)
+		}
+	})
+}
+
 func TestTerminalThatIsBackIsReadAtOnce(t *testing.T) {
 	bubble(t, true, func(t *testing.T, s *scripted, m *memory, _ running) {
 		s.change(func() { s.fail = terminal.ErrUnreachable })

@@ -81,7 +81,7 @@ func Encode(f Flush, limit int) ([]byte, Flush, error) {
 	if len(f.Entries) == 0 || len(f.Serial) > math.MaxUint8 || f.First == 0 {
 		return nil, f, fmt.Errorf("%w: %d records from position %d", ErrFlush, len(f.Entries), f.First)
 	}
-	b := append(make([]byte, 0, max(limit, 256)), magic...)
+	b := append(make([]byte, 0, min(limit, 4096)+fixed), magic...)
 	b = append(b, make([]byte, preamble-len(magic))...)
 	b = binary.BigEndian.AppendUint64(b, f.First)
 	b = binary.BigEndian.AppendUint32(b, f.Epoch)

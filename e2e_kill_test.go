@@ -13,74 +13,63 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/bkpsdmd-babel/sidik/protocol/mqtt/mqtttest"
 )
 
 // Agent, hub and broker are killed again and again while people punch. In the
 // end the hub holds each punch of the terminal exactly once, and verifies.
 func TestKillsLoseNothing(t *testing.T) {
-	kills := 16 // on each of the two brokers
+	kills := 12 // with each broker
 	if os.Getenv("SIDIK_SOAK") != "" {
-		kills = 110
+		kills = 80
 	}
 	programs := build(t)
-	for _, kind := range []struct {
-		name  string
-		start func(testing.TB) mqtttest.Broker
-	}{
-		{"the hub's broker dies with it", func(testing.TB) mqtttest.Broker { return nil }},
-		{"Mosquitto is killed too", mqtttest.StartMosquitto},
-	} {
-		t.Run(kind.name, func(t *testing.T) {
-			w := newWorld(t, kind.start(t))
-			o := w.newOffice("samsat-belitung", "tft-new", 100)
-			o.admit()
-			hub := newProcess(t, filepath.Join(programs, "sidik-hub"), w.hubArgs()...)
-			agent := newProcess(t, filepath.Join(programs, "sidik-agent"), "run", "--config", o.writeConfig())
-			hub.start()
-			agent.start()
-			stop := o.punching(4 * time.Millisecond)
-			defer stop()
+	onEachBroker(t, func(t *testing.T, w *world) {
+		o := w.newOffice("samsat-belitung", "tft-new", 100)
+		o.admit()
+		hub := newProcess(t, filepath.Join(programs, "sidik-hub"), w.hubArgs()...)
+		agent := newProcess(t, filepath.Join(programs, "sidik-agent"), "run", "--config", o.writeConfig())
+		hub.start()
+		agent.start()
+		stop := o.punching(4 * time.Millisecond)
+		defer stop()
 
-			// The seed is printed, so that a run that failed can be tried again.
-			seed := uint64(time.Now().UnixNano())
-			t.Logf("seed %d", seed)
-			random := rand.New(rand.NewPCG(seed, 0))
-			counts := map[string]int{}
-			for range kills {
-				pause := time.NewTimer(time.Duration(random.IntN(1200)+20) * time.Millisecond)
-				<-pause.C
-				switch victim := random.IntN(3); {
-				case victim == 0:
-					hub.kill()
-					hub.start()
-					counts["hub"]++
-				case victim == 1 && w.broker != nil:
-					w.broker.Stop()
-					w.broker.Start()
-					counts["broker"]++
-				default:
-					agent.kill()
-					agent.start()
-					counts["agent"]++
-				}
+		// The seed is printed, so that a run that failed can be tried again.
+		seed := uint64(time.Now().UnixNano())
+		t.Logf("seed %d", seed)
+		random := rand.New(rand.NewPCG(seed, 0))
+		counts := map[string]int{}
+		for range kills {
+			pause := time.NewTimer(time.Duration(random.IntN(1200)+20) * time.Millisecond)
+			<-pause.C
+			switch victim := random.IntN(3); {
+			case victim == 0:
+				hub.kill()
+				hub.start()
+				counts["hub"]++
+			case victim == 1 && w.broker != nil:
+				w.broker.Stop()
+				w.broker.Start()
+				counts["broker"]++
+			default:
+				agent.kill()
+				agent.start()
+				counts["agent"]++
 			}
-			stop()
-			t.Logf("killed %v while %d punches were made", counts, len(o.expected()))
-			o.arrive()
-			agent.end()
-			hub.end()
-			said, err := exec.Command(filepath.Join(programs, "sidik-hub"), "verify", "--data", w.hubData()).CombinedOutput()
-			if err != nil {
-				t.Errorf("sidik-hub verify: %v\n%s", err, said)
-			}
-		})
-	}
+		}
+		stop()
+		t.Logf("killed %v while %d punches were made", counts, len(o.expected()))
+		o.arrive()
+		agent.end()
+		hub.end()
+		said, err := exec.Command(filepath.Join(programs, "sidik-hub"), "verify", "--data", w.hubData()).CombinedOutput()
+		if err != nil {
+			t.Errorf("sidik-hub verify: %v\n%s", err, said)
+		}
+	})
 }
 
 // build compiles the programs as they are delivered.
-func build(t *testing.T) string {
+func build(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	cmd := exec.Command("go", "build", "-o", dir, "./agent/cmd/sidik-agent", "./hub/cmd/sidik-hub")

@@ -31,19 +31,47 @@ func (o *office) stored() []string {
 	return lines
 }
 
-func TestPunchesArriveFromEveryProfile(t *testing.T) {
-	w := newWorld(t, nil)
-	w.startHub()
-	var offices []*office
-	for n, profile := range []string{"tft-k40", "tft-new", "vl-49", "bw-zem560", "bw-zem500", "d2-wl20"} {
-		o := w.newOffice(fmt.Sprintf("office-%d", n), profile, 300)
+// When everything has stopped, only what the folders are for is left in them.
+func TestNothingIsLeftBehind(t *testing.T) {
+	onEachBroker(t, func(t *testing.T, w *world) {
+		w.startHub()
+		o := w.newOffice("samsat-belitung", "tft-new", 10)
 		o.admit()
 		o.start()
-		offices = append(offices, o)
-	}
-	for _, o := range offices {
 		o.arrive()
-	}
+		o.stop()
+		w.stopHub()
+		for folder, allowed := range map[string][]string{
+			o.config.Data: {"agent.key", "buffer.db", "buffer.lock"},
+			w.hubData():   {"broker", "hub.db", "hub.key", "hub.lock"},
+		} {
+			entries, err := os.ReadDir(folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				if !slices.Contains(allowed, e.Name()) {
+					t.Errorf("%s is left in %s", e.Name(), filepath.Base(folder))
+				}
+			}
+		}
+	})
+}
+
+func TestPunchesArriveFromEveryProfile(t *testing.T) {
+	onEachBroker(t, func(t *testing.T, w *world) {
+		w.startHub()
+		var offices []*office
+		for n, profile := range []string{"tft-k40", "tft-new", "vl-49", "bw-zem560", "bw-zem500", "d2-wl20"} {
+			o := w.newOffice(fmt.Sprintf("office-%d", n), profile, 300)
+			o.admit()
+			o.start()
+			offices = append(offices, o)
+		}
+		for _, o := range offices {
+			o.arrive()
+		}
+	})
 }
 
 func TestPunchesArriveWhileTheyAreMade(t *testing.T) {
@@ -104,20 +132,21 @@ func TestRestartsLoseNothing(t *testing.T) {
 }
 
 func TestAnOfficeWithoutALineCollects(t *testing.T) {
-	w := newWorld(t, nil)
-	o := w.newOffice("sman-1-lepar-pongok", "tft-k40", 500)
-	o.config.Hub.Broker = "tcp://no-such-host.invalid:1883"
-	o.start()
-	eventually(t, func() bool { return o.live.Status().State.Backlog.Punches == 500 },
-		func() string { return fmt.Sprintf("the agent holds %+v", o.live.Status().State.Backlog) })
-	o.stop()
+	onEachBroker(t, func(t *testing.T, w *world) {
+		o := w.newOffice("sman-1-lepar-pongok", "tft-k40", 500)
+		o.config.Hub.Broker = "tcp://no-such-host.invalid:1883"
+		o.start()
+		eventually(t, func() bool { return o.live.Status().State.Backlog.Punches == 500 },
+			func() string { return fmt.Sprintf("the agent holds %+v", o.live.Status().State.Backlog) })
+		o.stop()
 
-	// Weeks later there is a line, and a hub.
-	o.config.Hub.Broker = w.brokers()[0]
-	w.startHub()
-	o.admit()
-	o.start()
-	o.arrive()
+		// Weeks later there is a line, and a hub.
+		o.config.Hub.Broker = w.brokers()[0]
+		w.startHub()
+		o.admit()
+		o.start()
+		o.arrive()
+	})
 }
 
 func TestNothingOfAStrangerIsStored(t *testing.T) {
@@ -166,26 +195,27 @@ func TestAnOldFolderOfTheAgentComesBack(t *testing.T) {
 }
 
 func TestTwoAgentsFromOneCopiedFolder(t *testing.T) {
-	w := newWorld(t, nil)
-	w.startHub()
-	o := w.newOffice("samsat-belitung", "tft-new", 300)
-	o.admit()
-	o.start()
-	o.arrive()
-	o.stop()
-	twin := *o
-	twin.agent = nil
-	twin.config.Data = filepath.Join(w.dir, "twin")
-	copyFolder(t, o.config.Data, twin.config.Data)
-	t.Cleanup(func() { twin.stop() })
-	o.start()
-	twin.start()
-	o.punch(200)
-	o.arrive()
-	o.w.shows("key-in-two-places")
-	twin.stop()
-	o.punch(50)
-	o.arrive()
+	onEachBroker(t, func(t *testing.T, w *world) {
+		w.startHub()
+		o := w.newOffice("samsat-belitung", "tft-new", 300)
+		o.admit()
+		o.start()
+		o.arrive()
+		o.stop()
+		twin := *o
+		twin.agent = nil
+		twin.config.Data = filepath.Join(w.dir, "twin")
+		copyFolder(t, o.config.Data, twin.config.Data)
+		t.Cleanup(func() { twin.stop() })
+		o.start()
+		twin.start()
+		o.punch(200)
+		o.arrive()
+		o.w.shows("key-in-two-places")
+		twin.stop()
+		o.punch(50)
+		o.arrive()
+	})
 }
 
 func TestTheHubsDiskIsSilentlyPutBack(t *testing.T) {
@@ -244,22 +274,23 @@ func TestTheHubIsRestoredFromABackup(t *testing.T) {
 // A full disk, and one that refuses: the agent keeps running, says so, and goes
 // on by itself.
 func TestADiskThatRefusesIsToldAndGotOver(t *testing.T) {
-	w := newWorld(t, nil)
-	w.startHub()
-	o := w.newOffice("samsat-belitung", "tft-new", 50)
-	o.admit()
-	o.start()
-	o.arrive()
-	o.stop()
-	o.config.Buffer.MaxMB = 1 // fills up while nothing is receipted
-	o.config.Hub.Broker = "tcp://127.0.0.1:1"
-	if err := o.terminal.Fill(10, 0, 60_000); err != nil {
-		t.Fatal(err)
-	}
-	o.start()
-	o.shows("buffer-full")
-	o.stop()
-	o.config.Hub.Broker = w.brokers()[0]
-	o.start()
-	o.arriveAtLeast()
+	onEachBroker(t, func(t *testing.T, w *world) {
+		w.startHub()
+		o := w.newOffice("samsat-belitung", "tft-new", 50)
+		o.admit()
+		o.start()
+		o.arrive()
+		o.stop()
+		o.config.Buffer.MaxMB = 4 // the least that a configuration may say; it fills up while nothing is receipted
+		o.config.Hub.Broker = "tcp://127.0.0.1:1"
+		if err := o.terminal.Fill(10, 0, 100_000); err != nil {
+			t.Fatal(err)
+		}
+		o.start()
+		o.shows("buffer-full")
+		o.stop()
+		o.config.Hub.Broker = w.brokers()[0]
+		o.start()
+		o.arriveAtLeast()
+	})
 }

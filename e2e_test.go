@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/bkpsdmd-babel/sidik/agent"
 	"github.com/bkpsdmd-babel/sidik/agent/config"
 	"github.com/bkpsdmd-babel/sidik/hub"
@@ -27,6 +29,9 @@ import (
 // The whole system in one test process: simulated terminals on real sockets,
 // agents, a broker, a hub with its database. The same scenarios run on every
 // broker that the hub knows.
+
+// TestMain fails when a goroutine of hub, agent, broker or terminal is left.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a scenario may take to come to its end. It is far above
 // what it takes; a test that needs it has failed.

@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"net/url"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -10,7 +11,12 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt/mqtttest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childFolder); dir != "" {
+		child(dir)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // embedded is the broker as the tests of all brokers want it.
 type embedded struct {

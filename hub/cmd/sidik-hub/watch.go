@@ -101,7 +101,7 @@ func summary(e protocol.Envelope) string {
 	case protocol.KindReceipt:
 		var r protocol.Receipt
 		if e.Into(&r) == nil {
-			text := fmt.Sprintf("%s", e.Seq)
+			text := e.Seq.String()
 			for _, epoch := range r.Epochs {
 				text += fmt.Sprintf(", epoch %s through %d", epoch.Epoch.Short(), epoch.Through)
 				if epoch.Fork > 0 {

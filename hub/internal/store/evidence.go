@@ -55,7 +55,7 @@ func (e *Evidence) Close() error { return e.tx.Rollback() }
 type anyHash struct{ to *protocol.Hash }
 
 func (h anyHash) Scan(v any) error {
-	if (hashColumn{h.to}).Scan(v) != nil {
+	if hashColumn(h).Scan(v) != nil {
 		*h.to = sha256.Sum256(fmt.Appendf(nil, "no hash: %v", v))
 	}
 	return nil

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/bkpsdmd-babel/sidik/protocol/zk"
+	"github.com/bkpsdmd-babel/sidik/protocol/zk/zktest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"sidik-agent": main})
+}
+
+// TestScripts runs the command lines of testdata/script against a simulated
+// terminal each. $TERMINAL is its address, $LOCKED that of one with key 1234,
+// $CUT that of one that hangs up in the middle of every log.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: false,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("SIDIK_LANG", "en")
+			env.Setenv("KEY", strings.Repeat("ab", 32))
+			return errors.Join(
+				simulate(env, "TERMINAL", zktest.Config{Serial: "X100C0000001"}, nil),
+				simulate(env, "LOCKED", zktest.Config{Serial: "X100C0000002", CommKey: 1234}, nil),
+				simulate(env, "CUT", zktest.Config{Serial: "X100C0000003"}, &zktest.Fault{Kind: "cut-off", Times: -1}),
+			)
+		},
+	})
+}
+
+// simulate starts a terminal with three people and four punches, one of them at
+// a time that does not exist, and tells the script its address.
+func simulate(env *testscript.Env, name string, c zktest.Config, fault *zktest.Fault) error {
+	terminal, err := zktest.New(c)
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { _ = terminal.Close() }) // the script's outcome counts
+	if err := terminal.Fill(3, 2, 0); err != nil {
+		return err
+	}
+	at, _ := zk.PackTime(time.Date(2026, 1, 2, 7, 31, 5, 0, time.UTC))
+	never := zk.Time(0x2e4a12c0) // 2024-02-30 12:00:00
+	if err := terminal.SetPunches([]zk.Attendance{
+		{PIN: "1001", Slot: 1, HasSlot: true, Time: at, Verify: 1},
+		{PIN: "1001", Slot: 1, HasSlot: true, Time: at, Verify: 1},
+		{PIN: "1002", Slot: 2, HasSlot: true, Time: at + 5, Status: 1, Verify: 1},
+		{PIN: "1003", Slot: 3, HasSlot: true, Time: never, Verify: 1},
+	}); err != nil {
+		return err
+	}
+	if fault != nil {
+		terminal.Inject(*fault)
+	}
+	address, err := terminal.Listen("127.0.0.1:0", true)
+	if err == nil {
+		env.Setenv(name, address.String())
+	}
+	return err
+}

@@ -214,12 +214,15 @@ func (a *Agent) ReadNow(ctx context.Context, serial protocol.Serial, progress fu
 }
 
 // ReadOnce reads one terminal while no agent runs: the collector runs for just
-// this read, without a line.
+// this read, without a line. Result.New counts what its own first read found too.
 func (a *Agent) ReadOnce(ctx context.Context, serial protocol.Serial, progress func(collect.Progress)) (collect.Result, error) {
+	before := a.buffer.Place().Last
 	running, stop := context.WithCancel(ctx)
 	var collector sync.WaitGroup
 	collector.Go(func() { _ = a.collect.Run(running) }) // returns running's own error
 	defer collector.Wait()
 	defer stop()
-	return a.collect.ReadNow(ctx, serial, progress)
+	result, err := a.collect.ReadNow(ctx, serial, progress)
+	result.New = int(a.buffer.Place().Last - before)
+	return result, err
 }

@@ -79,6 +79,7 @@ func BenchmarkPunchesOfAMillion(b *testing.B) {
 			o.punch(now(), storetest.Punches(serial, k, min(400, n/sites-k))...)
 		}
 	}
+	h.office("kantor-baru", "CKJ2299999").say(now()) // registered, and nobody came yet
 	b.Logf("%d punches stored in %s", n, time.Since(begin).Round(time.Second))
 	deep := "/punches?after=" // a page in the middle: a cursor, so as quick as the first
 	for p, err := range h.store.Punches(b.Context(), middle(n/sites)) {
@@ -86,7 +87,7 @@ func BenchmarkPunchesOfAMillion(b *testing.B) {
 		deep += p.Cursor().String()
 	}
 	for name, path := range map[string]string{"newest": "/punches", "deep": deep, "by-PIN": "/punches?pin=100007", "by-site-and-day": "/sites/kantor-07/punches?from=2026-01-05&to=2026-01-05",
-		"unchanged": polled(b, h, "/punches", "punches"), "overview": "/", "latest-unchanged": polled(b, h, "/", "latest"), "site": "/sites/kantor-07"} {
+		"unchanged": polled(b, h, "/punches", "punches"), "overview": "/", "latest-unchanged": polled(b, h, "/", "latest"), "site": "/sites/kantor-07", "new-site": "/sites/kantor-baru", "new-site-punches": "/sites/kantor-baru/punches"} {
 		b.Run(name, func(b *testing.B) { measure(b, h, path) })
 	}
 	b.Run("csv-of-a-site", func(b *testing.B) { measure(b, h, "/sites/kantor-07/punches.csv") })

@@ -148,6 +148,16 @@ func TestPollKeepsTheFilter(t *testing.T) {
 	}
 }
 
+func TestSearchInTheWholeProvinceIsAskedForLessOften(t *testing.T) {
+	h := newHub(t)
+	province(h)
+	for path, want := range map[string]string{"/punches?pin=100017": "10000", "/punches?pin=100017&site=samsat-koba": "2000", "/punches": "2000"} {
+		if _, html := h.page(path, ""); poll.FindStringSubmatch(html)[3] != want {
+			t.Errorf("%s is asked for every %s ms, want %s", path, poll.FindStringSubmatch(html)[3], want)
+		}
+	}
+}
+
 func TestLargeProvinceIsAskedForLessOften(t *testing.T) {
 	h := newHub(t)
 	for i := range 41 {

@@ -129,8 +129,11 @@ func (s *server) punches(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	every := 2 * time.Second
-	if q.After != "" {
+	switch {
+	case q.After != "":
 		every = 0 // a page of the past
+	case q.PIN != "" && q.Site == "":
+		every = 10 * time.Second // one person in the whole province is looked for in every terminal
 	}
 	title := s.speech(r).say("title-punches")
 	if q.InPath {

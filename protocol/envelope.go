@@ -244,6 +244,10 @@ func (e Envelope) signed() []byte {
 func (e Envelope) append(dst []byte) []byte {
 	head := e
 	head.Body, head.Sig = nil, nil
+	if e.At != nil { // in the one form that is signed: UTC, whole seconds
+		at := e.At.UTC().Truncate(time.Second)
+		head.At = &at
+	}
 	text, err := compact(head)
 	if err != nil {
 		return nil // strings, integers and a time: cannot fail on anything that was parsed

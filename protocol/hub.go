@@ -23,6 +23,14 @@ const (
 	HubGone HubStatus = "gone"
 )
 
+// Check reports a state of the hub that says nothing.
+func (h Hub) Check() error {
+	if h.Status != HubBorn && h.Status != HubGone || h.Generation.Number == 0 {
+		return errors.New("hub state without a known status and a generation")
+	}
+	return nil
+}
+
 // KeyList is the body of the hub's keys document. An agent takes a key from it only
 // when its fingerprint is the one that the agent's configuration names.
 type KeyList struct {

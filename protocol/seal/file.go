@@ -44,7 +44,7 @@ func Load(path string) (SigningKey, error) {
 	if !ok {
 		return SigningKey{}, fmt.Errorf("read signing key %s: %w", path, ErrKeyFile)
 	}
-	return SigningKey{private}, nil
+	return signingKey(private), nil
 }
 
 // Create makes a new signing key and writes it to path, readable by its owner
@@ -55,7 +55,7 @@ func Create(path string) (SigningKey, error) {
 	if err != nil {
 		return SigningKey{}, err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(key.private)
+	der, err := x509.MarshalPKCS8PrivateKey(key.private())
 	if err != nil {
 		return SigningKey{}, fmt.Errorf("write signing key: %w", err)
 	}

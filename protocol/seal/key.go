@@ -102,7 +102,13 @@ func (k *PublicKey) UnmarshalText(text []byte) error {
 }
 
 // SigningKey is the private half. It lends the operation Sign and hides the rest.
-type SigningKey struct{ private ed25519.PrivateKey }
+// The bytes are behind a func because fmt prints the fields of a struct that
+// holds a key unexported without asking any method; of a func it prints an address.
+type SigningKey struct{ private func() ed25519.PrivateKey }
+
+func signingKey(private ed25519.PrivateKey) SigningKey {
+	return SigningKey{func() ed25519.PrivateKey { return private }}
+}
 
 // GenerateSigningKey makes a new key from the system's randomness.
 func GenerateSigningKey() (SigningKey, error) {
@@ -110,20 +116,20 @@ func GenerateSigningKey() (SigningKey, error) {
 	if err != nil {
 		return SigningKey{}, fmt.Errorf("generate signing key: %w", err)
 	}
-	return SigningKey{private}, nil
+	return signingKey(private), nil
 }
 
 // Public returns the half that others may know.
 func (k SigningKey) Public() PublicKey {
 	var p PublicKey
-	if len(k.private) == ed25519.PrivateKeySize {
-		copy(p.bytes[:], k.private.Public().(ed25519.PublicKey))
+	if k.private != nil {
+		copy(p.bytes[:], k.private().Public().(ed25519.PublicKey))
 	}
 	return p
 }
 
 // Sign returns the Ed25519 signature over message (64 bytes).
-func (k SigningKey) Sign(message []byte) []byte { return ed25519.Sign(k.private, message) }
+func (k SigningKey) Sign(message []byte) []byte { return ed25519.Sign(k.private(), message) }
 
 // String names the key without showing it.
 func (k SigningKey) String() string { return "signing key " + string(k.Public().KeyID()) }

@@ -100,6 +100,8 @@ func buckets() [][]byte {
 	return [][]byte{bucketClosed, bucketOpen, bucketCursor, bucketMark, bucketReceipt, bucketState}
 }
 
+const pageSize = 4096
+
 // boltOptions are the same for every opening. The page size is fixed because a
 // 16 KiB page of a Pi 5 would quadruple what is written. The free list is not
 // written but found again at the opening: one page less in every commit. The
@@ -107,7 +109,7 @@ func buckets() [][]byte {
 func boltOptions(maxBytes int64) *bbolt.Options {
 	return &bbolt.Options{
 		Timeout:         2 * time.Second,
-		PageSize:        4096,
+		PageSize:        pageSize,
 		FreelistType:    bbolt.FreelistMapType,
 		NoFreelistSync:  true,
 		InitialMmapSize: int(min(maxBytes, 32<<20)),
@@ -231,7 +233,7 @@ func guard(fn func() error) (err error) {
 // would be counted as the agent's memory although nothing is lost by it.
 func (b *Buffer) release() {
 	if info, err := os.Stat(b.path); err == nil && b.db != nil {
-		size := uintptr(info.Size()) / 4096 * 4096
+		size := uintptr(info.Size()) / pageSize * pageSize
 		_, _, _ = unix.Syscall(unix.SYS_MADVISE, b.db.Info().Data, size, unix.MADV_DONTNEED)
 	}
 }

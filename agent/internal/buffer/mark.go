@@ -108,7 +108,8 @@ func foldMarks(tx *bbolt.Tx, f flush.Flush) error {
 	marks := make([]uint64, 0, chunkMarks)
 	number := uint64(1)
 	c := bucket.Cursor()
-	k, v := c.Seek(append(bytes.Clone(prefix), 0xff)) // after its last chunk
+	var v []byte
+	k, _ := c.Seek(append(bytes.Clone(prefix), 0xff)) // after its last chunk
 	if k == nil {
 		k, v = c.Last()
 	} else {

@@ -148,7 +148,16 @@ func (c *Conn) readLog(ctx context.Context, before Sizes, progress func(done, to
 	return r, data, err
 }
 
+// lacking is the error of a list with fewer rows than the terminal counted before.
+func lacking(sizes Sizes, rows, counted int) error {
+	if sizes.Known && rows < counted {
+		return fmt.Errorf("%d rows where %d are counted: %w", rows, counted, ErrUnproven)
+	}
+	return nil
+}
+
 // Users reads the user list and the layout of its rows, which is 0 when it is empty.
+// A list with fewer rows than the terminal counts is ErrUnproven.
 func (c *Conn) Users(ctx context.Context) ([]User, UserLayout, error) {
 	var users []User
 	var layout UserLayout
@@ -158,8 +167,11 @@ func (c *Conn) Users(ctx context.Context) ([]User, UserLayout, error) {
 			return err
 		}
 		rows, legacy, err := c.dataset(ctx, DatasetUsers)
-		if err != nil || len(rows) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(rows) == 0 {
+			return lacking(sizes, 0, sizes.Users)
 		}
 		if layout, err = GuessUserLayout(rows, records(sizes, sizes.Users)); err != nil {
 			return err
@@ -168,7 +180,7 @@ func (c *Conn) Users(ctx context.Context) ([]User, UserLayout, error) {
 			return fmt.Errorf("rows are no users: %w", ErrGarbled)
 		}
 		users, err = ParseUsers(rows, layout)
-		return err
+		return errors.Join(err, lacking(sizes, len(users), sizes.Users))
 	})
 	return users, layout, wrap(err, "read users")
 }
@@ -187,7 +199,7 @@ func (c *Conn) Templates(ctx context.Context) ([]Template, error) {
 			return err
 		}
 		templates, err = ParseTemplates(rows)
-		return err
+		return errors.Join(err, lacking(sizes, len(templates), sizes.Templates))
 	})
 	return templates, wrap(err, "read templates")
 }

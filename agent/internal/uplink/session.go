@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -25,7 +26,7 @@ type session struct {
 	conn    *mqtt.Conn
 	n       uint32 // messages sent over this connection
 	hubKey  seal.PublicKey
-	waiting []byte // a receipt that came before the key it is signed with
+	waiting []mqtt.Message // what came before the key it is signed with: of each topic the newest
 
 	epoch     protocol.Hash
 	receipted uint64   // the mark as this session last saw it
@@ -51,6 +52,16 @@ func (s *session) run(ctx context.Context) error {
 	defer s.hold.Stop()
 	defer s.resend.Stop()
 	defer s.state.Stop()
+	err := s.talk(ctx)
+	if ctx.Err() != nil { // also in the middle of a publish
+		s.sayGoodbye(ctx)
+		return nil
+	}
+	return err
+}
+
+// talk sends and takes until the line or ctx ends.
+func (s *session) talk(ctx context.Context) error {
 	s.goBack()
 	for {
 		if err := s.fill(ctx); err != nil {
@@ -59,7 +70,7 @@ func (s *session) run(ctx context.Context) error {
 		var err error
 		select {
 		case <-ctx.Done():
-			return s.sayGoodbye(ctx)
+			return nil
 		case m, open := <-s.conn.Messages():
 			if !open {
 				return nil
@@ -147,11 +158,10 @@ func (s *session) publishState(ctx context.Context, status protocol.Status) erro
 }
 
 // sayGoodbye tells that the agent stops on purpose, unless the line is gone.
-func (s *session) sayGoodbye(ctx context.Context) error {
+func (s *session) sayGoodbye(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer cancel()
 	_ = s.publishState(ctx, protocol.StatusDisconnected) // on a line that is gone the will speaks
-	return nil
 }
 
 // take handles one message of the hub. What does not fit is counted and changes
@@ -164,20 +174,14 @@ func (s *session) take(m mqtt.Message) error {
 	}
 	if topic.Kind == protocol.KindKeys {
 		s.takeKeys(m)
-		if s.waiting == nil || s.hubKey.IsZero() {
-			return nil
-		}
-		m.Payload, s.waiting = s.waiting, nil
-		m.Topic = protocol.Topic{Site: s.u.o.Site, Kind: protocol.KindReceipt}.String()
-		topic.Kind = protocol.KindReceipt
-	}
-	if len(m.Payload) == 0 { // a retained message was cleared
-		return nil
+		return s.takeWaiting()
 	}
 	if s.hubKey.IsZero() {
-		if topic.Kind == protocol.KindReceipt {
-			s.waiting = m.Payload
-		}
+		s.waiting = slices.DeleteFunc(s.waiting, func(w mqtt.Message) bool { return w.Topic == m.Topic })
+		s.waiting = append(s.waiting, m)
+		return nil
+	}
+	if len(m.Payload) == 0 { // a retained message was cleared
 		return nil
 	}
 	e, err := protocol.Open(m.Topic, m.Payload, s.keys)
@@ -190,6 +194,22 @@ func (s *session) take(m mqtt.Message) error {
 		return s.takeReceipt(e, m.Payload)
 	case protocol.KindHub:
 		s.takeHub(e)
+	}
+	return nil
+}
+
+// takeWaiting takes what waited for the key: brokers need not send retained
+// messages in the order of the subscriptions.
+func (s *session) takeWaiting() error {
+	if s.hubKey.IsZero() {
+		return nil
+	}
+	waiting := s.waiting
+	s.waiting = nil
+	for _, m := range waiting {
+		if err := s.take(m); err != nil {
+			return err
+		}
 	}
 	return nil
 }

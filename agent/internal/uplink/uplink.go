@@ -9,7 +9,6 @@ package uplink
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -173,9 +172,5 @@ func (u *Uplink) serve(ctx context.Context, conn *mqtt.Conn) error {
 		now := time.Now()
 		u.change(func(s *Status) { s.Connected, s.HubPresent, s.Since = false, false, &now })
 	}()
-	err := newSession(u, conn).run(ctx)
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
+	return newSession(u, conn).run(ctx)
 }

@@ -25,18 +25,24 @@ func (d *Dispatch) Sweep(ctx context.Context, conn *mqtt.Conn) error {
 	for _, a := range agents {
 		known[a.Site] = true
 	}
+	done := time.NewTimer(quiet)
+	defer done.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(quiet):
+		case <-done.C:
 			return nil
 		case m, open := <-conn.Messages():
 			if !open {
 				return nil
 			}
+			if !m.Retained || len(m.Payload) == 0 {
+				continue // news: many sites speak, and the sweep must end all the same
+			}
+			done.Reset(quiet)
 			topic, err := protocol.ParseTopic(m.Topic)
-			if !m.Retained || len(m.Payload) == 0 || err == nil && known[topic.Site] {
+			if err == nil && known[topic.Site] {
 				continue
 			}
 			d.o.Logger.Info("stranger's retained message removed", "topic", m.Topic)

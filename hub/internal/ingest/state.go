@@ -104,7 +104,7 @@ func (i *Ingest) takeProof(ctx context.Context, c checked) error {
 	if r.Generation == held.Generation {
 		for _, e := range r.Epochs {
 			now, _ := held.Of(e.Epoch)
-			back = back || e.Through > now.Through
+			back = back || e.Through > now.Through || e.Through == now.Through && e.Hash != now.Hash
 		}
 		if shown.Seq.Counter > revision {
 			back = true

@@ -44,7 +44,8 @@ func newConn(number uint32, o Options, life context.Context, end context.CancelC
 func (c *Conn) Connection() uint32 { return c.number }
 
 // Messages gives what arrives, in order. The channel is closed when the
-// connection ends. What nobody takes in time is dropped, the newest first, and
+// connection ends, which is not yet so when Run's ctx ends: serve has to watch its
+// ctx beside it. What nobody takes in time is dropped, the newest first, and
 // counted by Dropped: see Options.InboxMessages.
 func (c *Conn) Messages() <-chan Message { return c.inbox.out }
 

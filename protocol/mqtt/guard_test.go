@@ -7,6 +7,7 @@ import (
 	"net"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
@@ -111,31 +112,28 @@ func TestGuardAllocatesNothingForALie(t *testing.T) {
 
 // A line that takes a little at a time is slow and not dead.
 func TestWriteWaitsForProgressAndNoLonger(t *testing.T) {
-	ours, theirs := net.Pipe()
-	defer ours.Close()
-	defer theirs.Close()
-	o, _ := Options{WriteTimeout: 200 * time.Millisecond}.complete()
-	var lost error
-	g := newGuard(ours, ours, o, func(err error) { lost = err })
-	taken := make(chan int)
-	go func() {
-		n := 0
-		for buffer := make([]byte, 4<<10); n < 40<<10; {
-			time.Sleep(50 * time.Millisecond) // 0.5 s in all: the line is this slow
-			k, _ := io.ReadFull(theirs, buffer)
-			n += k
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		defer theirs.Close()
+		o, _ := Options{WriteTimeout: 10 * time.Second}.complete()
+		var lost error
+		g := newGuard(ours, ours, o, func(err error) { lost = err })
+		go func() {
+			for range 10 { // 90 s in all: the line is this slow, and then dead
+				time.Sleep(9 * time.Second)
+				io.ReadFull(theirs, make([]byte, 4<<10))
+			}
+		}()
+		if n, err := g.Write(make([]byte, 40<<10)); n != 40<<10 || err != nil || lost != nil {
+			t.Fatalf("slow line: Write = %d, %v", n, err)
 		}
-		taken <- n
-	}()
-	if n, err := g.Write(make([]byte, 40<<10)); n != 40<<10 || err != nil || lost != nil {
-		t.Fatalf("slow line: Write = %d, %v", n, err)
-	}
-	<-taken
-	began := time.Now()
-	if _, err := g.Write(make([]byte, 40<<10)); err == nil || lost == nil {
-		t.Fatalf("dead line: Write = %v, told %v", err, lost)
-	}
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("a dead line was noticed after %v", took)
-	}
+		began := time.Now()
+		if _, err := g.Write(make([]byte, 40<<10)); err == nil || lost == nil {
+			t.Fatalf("dead line: Write = %v, told %v", err, lost)
+		}
+		if took := time.Since(began); took != 10*time.Second {
+			t.Errorf("a dead line was noticed after %v, want 10 s", took)
+		}
+	})
 }

@@ -41,7 +41,7 @@ func BenchmarkStart(b *testing.B) {
 func BenchmarkSites(b *testing.B) {
 	const sites = 300
 	p := startProcess(b, filepath.Join(b.TempDir(), "broker"))
-	b.ReportMetric(resident(b, p.command.Process.Pid), "MB-idle")
+	idle := resident(b, p.command.Process.Pid)
 	ctx, cancel := context.WithCancel(b.Context())
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -53,12 +53,16 @@ func BenchmarkSites(b *testing.B) {
 		mqtt.Run(ctx, mqtt.Options{Brokers: []string{p.url}, ClientID: "hub", Subscribe: []string{"sidik/v1/+/state", "sidik/v1/+/punches"}, InboxMessages: 1 << 20, InboxBytes: 1 << 30},
 			func(ctx context.Context, c *mqtt.Conn) error {
 				up <- nil
-				for m := range c.Messages() {
-					if strings.HasSuffix(m.Topic, "/punches") {
-						came <- 1
+				for {
+					select {
+					case m := <-c.Messages():
+						if strings.HasSuffix(m.Topic, "/punches") {
+							came <- 1
+						}
+					case <-ctx.Done():
+						return nil
 					}
 				}
-				return nil
 			})
 	})
 	<-up
@@ -85,8 +89,7 @@ func BenchmarkSites(b *testing.B) {
 	for range sites {
 		agents = append(agents, <-up)
 	}
-	b.ReportMetric(time.Since(began).Seconds(), "s-connect")
-	b.ReportMetric(resident(b, p.command.Process.Pid), "MB-connected")
+	connecting, connected := time.Since(began), resident(b, p.command.Process.Pid)
 
 	payload := make([]byte, 1000)
 	b.ResetTimer()
@@ -105,6 +108,9 @@ func BenchmarkSites(b *testing.B) {
 	}
 	sending.Wait()
 	b.StopTimer()
+	b.ReportMetric(idle, "MB-idle")
+	b.ReportMetric(connecting.Seconds(), "s-connect")
+	b.ReportMetric(connected, "MB-connected")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "segments/s")
 	b.ReportMetric(resident(b, p.command.Process.Pid), "MB-after")
 }

@@ -1,0 +1,251 @@
+package ingest_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/ingest"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/storetest"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const demo protocol.SiteID = "demo"
+
+// world is an ingest with a real store; it is the dispatch and the meter itself.
+type world struct {
+	t     *testing.T
+	store *store.Store
+	hub   seal.SigningKey
+	agent *storetest.Agent
+
+	mu       sync.Mutex // guards what follows
+	changed  int
+	reborn   int
+	outcomes []string
+	refused  []protocol.Reason
+}
+
+func (w *world) Changed(protocol.SiteID) { w.mu.Lock(); w.changed++; w.mu.Unlock() }
+func (w *world) Reborn()                 { w.mu.Lock(); w.reborn++; w.mu.Unlock() }
+func (w *world) Segment(outcome string, _ int, _ time.Duration) {
+	w.mu.Lock()
+	w.outcomes = append(w.outcomes, outcome)
+	w.mu.Unlock()
+}
+func (w *world) Refused(_ protocol.Kind, r protocol.Reason) {
+	w.mu.Lock()
+	w.refused = append(w.refused, r)
+	w.mu.Unlock()
+}
+
+func ok(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newWorld admits one agent, whose key the hub has not yet seen.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "hub.db"))
+	ok(t, err)
+	t.Cleanup(func() { ok(t, s.Close()) })
+	key, err := seal.GenerateSigningKey()
+	ok(t, err)
+	w := &world{t: t, store: s, hub: key, agent: storetest.NewAgent(t, demo)}
+	ok(t, s.AddSite(t.Context(), demo, w.agent.Key.Public().Fingerprint(), storetest.Morning()))
+	ok(t, s.AddTerminal(t.Context(), demo, "DEMO1", storetest.Morning()))
+	return w
+}
+
+// take runs an ingest over these messages until all are worked off.
+func (w *world) take(s ingest.Store, messages ...mqtt.Message) error {
+	w.t.Helper()
+	in := make(chan mqtt.Message, len(messages))
+	for _, m := range messages {
+		in <- m
+	}
+	close(in)
+	return ingest.New(ingest.Options{
+		Store: s, Dispatch: w, Meter: w, Hub: w.hub.Public(), Workers: 2, Logger: slog.New(slog.DiscardHandler),
+	}).Run(w.t.Context(), in)
+}
+
+func (w *world) seal(key seal.SigningKey, e protocol.Envelope, body any) mqtt.Message {
+	w.t.Helper()
+	if e.Site == "" {
+		e.Site = demo
+	}
+	payload, err := protocol.Seal(e, body, key)
+	ok(w.t, err)
+	return mqtt.Message{Topic: e.Topic(), Payload: payload}
+}
+
+func (w *world) punches(s protocol.Segment) mqtt.Message {
+	return w.seal(w.agent.Key, protocol.Envelope{Kind: protocol.KindPunches, To: w.hub.Public().KeyID()}, s)
+}
+
+func (w *world) state(life, counter uint64, change func(*protocol.State)) mqtt.Message {
+	s := protocol.State{Status: protocol.StatusReady, Boot: "first", Key: w.agent.Key.Public(), Clock: protocol.ClockHeld}
+	if change != nil {
+		change(&s)
+	}
+	return w.seal(w.agent.Key, protocol.Envelope{Kind: protocol.KindState, To: w.hub.Public().KeyID(), Seq: protocol.Seq{Life: life, Counter: counter}}, s)
+}
+
+func (w *world) segment(serial protocol.Serial, number, n int) protocol.Segment {
+	s, _ := w.agent.Segment(w.t, storetest.Punches(serial, number, n)...)
+	return s
+}
+
+func (w *world) codes(site protocol.SiteID) (codes []string) {
+	w.t.Helper()
+	all, err := w.store.Conditions(w.t.Context(), site)
+	ok(w.t, err)
+	for _, c := range all {
+		codes = append(codes, c.Code)
+	}
+	return codes
+}
+
+func (w *world) want(outcomes []string, refused ...protocol.Reason) {
+	w.t.Helper()
+	if !slices.Equal(w.outcomes, outcomes) || !slices.Equal(w.refused, refused) {
+		w.t.Errorf("outcomes %v, refused %v; want %v and %v", w.outcomes, w.refused, outcomes, refused)
+	}
+}
+
+func TestMessageThatIsNotOfAnAdmittedAgentForThisHubStoresNothing(t *testing.T) {
+	w := newWorld(t)
+	to := w.hub.Public().KeyID()
+	stranger := storetest.NewAgent(t, "stranger")
+	s := w.segment("DEMO1", 0, 3)
+	altered := w.punches(s)
+	altered.Payload = slices.Clone(altered.Payload)
+	altered.Payload[len(altered.Payload)-20] ^= 1
+	for _, c := range []struct {
+		name    string
+		message mqtt.Message
+	}{
+		{"stranger", w.seal(stranger.Key, protocol.Envelope{Kind: protocol.KindPunches, Site: "stranger", To: to}, s)},
+		{"wrong key", w.seal(stranger.Key, protocol.Envelope{Kind: protocol.KindPunches, To: to}, s)},
+		{"wrong receiver", w.seal(w.agent.Key, protocol.Envelope{Kind: protocol.KindPunches, To: stranger.Key.Public().KeyID()}, s)},
+		{"altered", altered},
+		{"too large", mqtt.Message{Topic: altered.Topic, Payload: make([]byte, protocol.MaxPayload+1)}},
+		{"unknown topic", mqtt.Message{Topic: "sidik/v1/demo/else", Payload: []byte("x")}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w.refused = nil
+			ok(t, w.take(w.store, w.state(1, 1, nil), c.message))
+			totals, err := w.store.Totals(t.Context())
+			ok(t, err)
+			if len(w.refused) == 0 || len(w.outcomes) > 0 || totals.Sightings > 0 || w.changed > 0 {
+				t.Errorf("refused %v, outcomes %v, stored %d", w.refused, w.outcomes, totals.Sightings)
+			}
+		})
+	}
+	attempts, err := w.store.Attempts(t.Context())
+	ok(t, err)
+	if len(attempts) != 2 {
+		t.Errorf("%d attempts, want those of the stranger and of the wrong key", len(attempts))
+	}
+}
+
+func TestSegmentsAreStoredOnceTheKeyIsKnownInAnyOrder(t *testing.T) {
+	w := newWorld(t)
+	one, two := w.segment("DEMO1", 0, 3), w.segment("DEMO2", 3, 2)
+	ok(t, w.take(w.store, w.punches(one)))
+	w.want(nil, protocol.ReasonSignature)
+	w.refused = nil
+	ok(t, w.take(w.store, w.state(1, 1, nil), w.punches(two), w.punches(one), w.punches(two), w.punches(one)))
+	w.want([]string{"gap", "stored", "stored", "duplicate"})
+	if codes := w.codes(demo); !slices.Equal(codes, []string{ingest.ConditionTerminalUnregistered}) {
+		t.Errorf("conditions %v, want the unregistered terminal", codes)
+	}
+	fork := one
+	fork.Records = storetest.Punches("DEMO1", 50, 3)
+	fork.Head = fork.Prev
+	for _, r := range fork.Records {
+		fork.Head = fork.Head.Next(r.AppendCanonical(nil))
+	}
+	ok(t, w.take(w.store, w.punches(fork)))
+	if !slices.Contains(w.codes(demo), ingest.ConditionFork) {
+		t.Errorf("conditions %v, want a fork", w.codes(demo))
+	}
+}
+
+func TestKeyInTwoPlaces(t *testing.T) {
+	other := func(s *protocol.State) { s.Boot = "second" }
+	for _, c := range []struct {
+		name   string
+		second func(w *world) mqtt.Message
+		want   bool
+	}{
+		{"is seen in a state of an earlier boot", func(w *world) mqtt.Message { return w.state(4, 9, other) }, true},
+		{"is seen in another start with the same number", func(w *world) mqtt.Message { return w.state(5, 9, other) }, true},
+		{"is not seen in a new start", func(w *world) mqtt.Message { return w.state(6, 1, other) }, false},
+		{"is not seen in a last will", func(w *world) mqtt.Message {
+			return w.state(4, 9, func(s *protocol.State) { s.Status = protocol.StatusLost })
+		}, false},
+		{"is not seen in the broker's kept copy", func(w *world) mqtt.Message { m := w.state(4, 9, other); m.Retained = true; return m }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			ok(t, w.take(w.store, w.state(5, 1, nil), c.second(w)))
+			if got := slices.Contains(w.codes(demo), ingest.ConditionKeyInTwoPlaces); got != c.want {
+				t.Errorf("raised %t, want %t", got, c.want)
+			}
+		})
+	}
+}
+
+func TestReceiptThatProvesMoreThanIsHeld(t *testing.T) {
+	w := newWorld(t)
+	before, err := w.store.Generation(t.Context())
+	ok(t, err)
+	shown := func(key seal.SigningKey) mqtt.Message {
+		m := w.seal(key, protocol.Envelope{Kind: protocol.KindReceipt, To: w.agent.Key.Public().KeyID(), Seq: protocol.Seq{Life: before.Number, Counter: 9}},
+			protocol.Receipt{Generation: before, Epochs: []protocol.EpochStore{{Epoch: w.agent.Epoch, Through: 7, Hash: protocol.Hash{1}}}})
+		return w.state(1, 1, func(s *protocol.State) { s.Receipt = m.Payload })
+	}
+	ok(t, w.take(w.store, shown(w.agent.Key)))
+	w.want(nil, protocol.ReasonSignature)
+	if g, _ := w.store.Generation(t.Context()); g != before || w.reborn != 0 {
+		t.Fatalf("another key's receipt raised the generation to %d", g.Number)
+	}
+	ok(t, w.take(w.store, shown(w.hub)))
+	if g, _ := w.store.Generation(t.Context()); g.Number != before.Number+1 || w.reborn != 1 || !slices.Contains(w.codes(""), ingest.ConditionHubWentBack) {
+		t.Errorf("generation %d after %d, reborn %d times, conditions %v", g.Number, before.Number, w.reborn, w.codes(""))
+	}
+}
+
+// broken is a store whose disk fails.
+type broken struct{ ingest.Store }
+
+var errDisk = errors.New("disk")
+
+func (broken) Accept(context.Context, []store.Incoming) ([]store.Verdict, error) { return nil, errDisk }
+
+func TestStoreErrorEndsRun(t *testing.T) {
+	w := newWorld(t)
+	if err := w.take(broken{w.store}, w.state(1, 1, nil), w.punches(w.segment("DEMO1", 0, 1))); !errors.Is(err, errDisk) {
+		t.Errorf("Run = %v, want the store's error", err)
+	}
+	if w.changed > 0 {
+		t.Error("a receipt was promised for what is not stored")
+	}
+}

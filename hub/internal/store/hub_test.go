@@ -256,6 +256,36 @@ func TestRawDataIsAppendOnlyInTheDatabase(t *testing.T) {
 	})
 }
 
+// TestTwoProgramsMayMakeTheDatabase opens a new one twice at once, as a hub and
+// an operator's command may.
+func TestTwoProgramsMayMakeTheDatabase(t *testing.T) {
+	storetest.Each(t, postgres, func(t *testing.T, dsn string) {
+		var work sync.WaitGroup
+		lives := make([]protocol.Generation, 4)
+		for i := range lives {
+			work.Go(func() {
+				s, err := store.Open(t.Context(), dsn)
+				if err != nil {
+					t.Errorf("Open: %v", err)
+					return
+				}
+				if lives[i], err = s.Generation(t.Context()); err != nil {
+					t.Errorf("Generation: %v", err)
+				}
+				if err := s.Close(); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			})
+		}
+		work.Wait()
+		for _, g := range lives {
+			if g != lives[0] || g.Number != 1 {
+				t.Errorf("generations %+v, want one", lives)
+			}
+		}
+	})
+}
+
 func TestOpenSaysWhatIsWrong(t *testing.T) {
 	if s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "no", "such", "folder", "hub.db")); err == nil {
 		t.Error("opened a database in no folder")

@@ -81,7 +81,11 @@ func TestEveryByteOfTheEvidenceCounts(t *testing.T) {
 	s := open(t, t.TempDir()+"/hub.db")
 	seed(t, s)
 	file, _, _, trusted := exported(t, s, "2026-01")
-	for i := range file {
+	step := 1
+	if testing.Short() {
+		step = 17
+	}
+	for i := 0; i < len(file); i += step {
 		file[i] ^= 1 << (i % 8)
 		if _, err := verify.Check(bytes.NewReader(file), trusted); !errors.Is(err, verify.ErrEvidence) {
 			t.Fatalf("byte %d of %d changed: Check = %v, want ErrEvidence", i, len(file), err)

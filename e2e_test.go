@@ -37,7 +37,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // what it takes; a test that needs it has failed.
 const patience = 90 * time.Second
 
-// onEachBroker runs a scenario with the embedded broker, Mosquitto and a NATS cluster.
+// onEachBroker runs a scenario with the embedded broker, Mosquitto and a NATS
+// cluster. The short form, which looks for races after the full one has run, is
+// content with the first: only the brokers' own code differs.
 func onEachBroker(t *testing.T, scenario func(t *testing.T, w *world)) {
 	for _, kind := range []struct {
 		name  string
@@ -48,6 +50,9 @@ func onEachBroker(t *testing.T, scenario func(t *testing.T, w *world)) {
 		{"NATS cluster", mqtttest.StartCluster},
 	} {
 		t.Run(kind.name, func(t *testing.T) { scenario(t, newWorld(t, kind.start(t))) })
+		if testing.Short() {
+			return
+		}
 	}
 }
 

@@ -103,7 +103,10 @@ func (i *Ingest) takeProof(ctx context.Context, c checked) error {
 		r.Generation.Number == held.Generation.Number && r.Generation.ID != held.Generation.ID
 	if r.Generation == held.Generation {
 		for _, e := range r.Epochs {
-			now, _ := held.Of(e.Epoch)
+			now, found := held.Of(e.Epoch)
+			if !found && len(held.Epochs) == protocol.MaxReceiptEpochs {
+				continue // too long ago to be named: that proves nothing
+			}
 			back = back || e.Through > now.Through || e.Through == now.Through && e.Hash != now.Hash
 		}
 		if shown.Seq.Counter > revision {

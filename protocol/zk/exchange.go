@@ -126,7 +126,10 @@ func (c *Conn) gather(ctx context.Context, command Code, first Packet, dst []byt
 			return dst, err
 		}
 	}
-	return t.data, c.endTransfer(ctx, first.Reply, &t)
+	if err := c.endTransfer(ctx, first.Reply, &t); err != nil {
+		return dst, err
+	}
+	return t.data, nil
 }
 
 // endTransfer waits for the ACK_OK after the data. That it lacks is no fault once the

@@ -71,7 +71,7 @@ func (d *prepared) ask(ctx context.Context) error {
 			return d.announced(first.Body)
 		}
 		err = d.keep(d.c.gather(ctx, PrepareBuffer, first, nil, -1))
-		if err == nil || !d.again(err) {
+		if refusal := (*Refusal)(nil); err == nil || errors.As(err, &refusal) || !d.again(err) {
 			return err
 		}
 	}

@@ -72,7 +72,7 @@ func replay(t *testing.T, script ...exchange) *Conn {
 			t.Errorf("request %s that was not recorded, or %v", p.Code, err)
 		}
 	}()
-	c := newConn(&stream{Conn: ours, in: make([]byte, 64)}, Options{Timeout: 300 * time.Millisecond})
+	c := newConn(&stream{Conn: ours, in: make([]byte, 4096)}, Options{Timeout: 300 * time.Millisecond})
 	t.Cleanup(func() {
 		_ = ours.Close()
 		<-done
@@ -347,8 +347,10 @@ func TestReplayEvents(t *testing.T) {
 	if err != nil || got.String() != "2018-06-25T17:50:35" {
 		t.Errorf("Time = %s, %v", got, err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	for _, want := range []EventCode{EventQuality, EventAttLog} {
-		e, err := c.NextEvent(t.Context())
+		e, err := c.NextEvent(ctx)
 		if err != nil || e.Code != want || e.Punched && e.Time.String() != "2018-06-25T17:41:05" {
 			t.Errorf("event %+v, %v, want %s", e, err, want)
 		}

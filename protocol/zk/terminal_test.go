@@ -57,6 +57,14 @@ func session(t testing.TB, options zk.Options) *zk.Conn {
 	return c
 }
 
+// nextEvent does not wait for ever.
+func nextEvent(t *testing.T, c *zk.Conn) (zk.Event, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	return c.NextEvent(ctx)
+}
+
 // checkRows compares a reading with what the terminal holds.
 func checkRows(t *testing.T, r zk.Reading, sim *zktest.Terminal) {
 	t.Helper()
@@ -322,6 +330,54 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// A terminal that does not count, and whose log is another when it is read again.
+func TestReadingsThatDifferProveNothing(t *testing.T) {
+	sim, address := terminal(t, zktest.Config{}, 3, 0, 2000)
+	sim.Inject(zktest.Fault{Kind: zktest.ShortSizes, Times: zktest.Always})
+	others := sim.Punches()
+	others[1000].Status ^= 1
+	others[1000].Raw = nil
+	changed := false
+	r, err := session(t, zk.Options{Address: address}).Attendance(t.Context(), zk.ReadOptions{Progress: func(done, total int) {
+		if done == total && !changed {
+			changed = true
+			if err := sim.SetPunches(others); err != nil {
+				t.Error(err)
+			}
+		}
+	}})
+	if !errors.Is(err, zk.ErrUnproven) || r.Proof != zk.ProofNone || len(r.Rows) != 2000 {
+		t.Errorf("%d rows, proof %q, %v, want ErrUnproven", len(r.Rows), r.Proof, err)
+	}
+}
+
+// An announced total beyond the data is known when the log is opened.
+func TestOpenLogRefusesALyingTotal(t *testing.T) {
+	sim, address := terminal(t, zktest.Config{}, 3, 0, 2000)
+	sim.Inject(zktest.Fault{Kind: zktest.TotalHigh, N: 40, Times: zktest.Always})
+	c := session(t, zk.Options{Address: address})
+	if l, err := c.OpenLog(t.Context(), 2000); !errors.Is(err, zk.ErrGarbled) {
+		t.Errorf("OpenLog: %+v, %v, want ErrGarbled", l, err)
+	}
+	if sim.Requests(zk.FreeData) != 1 {
+		t.Errorf("%d FREE_DATA, want 1", sim.Requests(zk.FreeData))
+	}
+}
+
+// A refused data set is freed, asked for again, and freed again.
+func TestRefusalIsFreedAndRepeated(t *testing.T) {
+	sim, address := terminal(t, zktest.Config{}, 3, 0, 20)
+	sim.Inject(zktest.Fault{Kind: zktest.RefuseBulk, Times: 1})
+	r, err := session(t, zk.Options{Address: address}).Attendance(t.Context(), zk.ReadOptions{})
+	if err != nil || r.Legacy {
+		t.Fatalf("legacy %t, %v", r.Legacy, err)
+	}
+	if sim.Requests(zk.PrepareBuffer) != 2 || sim.Requests(zk.FreeData) != 2 || sim.Requests(zk.CmdAttLogRead) != 0 {
+		t.Errorf("%d PREPARE_BUFFER, %d FREE_DATA, %d ATTLOG_RRQ, want 2, 2, 0",
+			sim.Requests(zk.PrepareBuffer), sim.Requests(zk.FreeData), sim.Requests(zk.CmdAttLogRead))
+	}
+}
+
 func TestLenientTakesWrongChecksums(t *testing.T) {
 	for _, network := range []string{"tcp", "udp"} {
 		sim, address := terminal(t, zktest.Config{}, 3, 0, 2000)
@@ -398,7 +454,7 @@ func TestLogGrowsWhileItIsRead(t *testing.T) {
 			t.Fatalf("%s: %d rows, proof %q, %v", network, len(r.Rows), r.Proof, err)
 		}
 		for range 6 {
-			e, err := c.NextEvent(t.Context())
+			e, err := nextEvent(t, c)
 			if err != nil || !e.Punched || e.PIN == "" {
 				t.Fatalf("%s: event %+v, %v", network, e, err)
 			}
@@ -518,7 +574,7 @@ func TestEventsArriveAndAreAcknowledged(t *testing.T) {
 				if err := sim.Punch(pin, 1); err != nil {
 					t.Fatal(err)
 				}
-				e, err := c.NextEvent(t.Context())
+				e, err := nextEvent(t, c)
 				if err != nil || e.Code != zk.EventAttLog || !e.Punched || e.Status != 1 || e.Verify != profile.Verify {
 					t.Fatalf("event %+v, %v", e, err)
 				}

@@ -105,6 +105,9 @@ func (d *Dispatch) Will(ctx context.Context) (mqtt.Message, error) {
 // until ctx ends; then it says goodbye. ready is called after each birth.
 func (d *Dispatch) Serve(ctx context.Context, conn *mqtt.Conn, ready func()) error {
 	if err := d.everything(ctx, conn); err != nil {
+		if ctx.Err() != nil {
+			return d.sayGoodbye(ctx, conn)
+		}
 		return err
 	}
 	ready()

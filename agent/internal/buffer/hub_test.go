@@ -417,6 +417,9 @@ func TestEveryPunchReachesTheHubOnceWhateverIsRestored(t *testing.T) {
 		gaps, epochs = gaps+o.gaps, epochs+o.newEpoch
 	})
 	t.Logf("%d new epochs, %d of them with a gap, verdicts %v", epochs, gaps, verdicts)
+	if testing.Short() {
+		return // rapid makes a fifth of the lives then, too few to meet everything
+	}
 	if epochs == 0 || gaps == 0 {
 		t.Errorf("the misfortunes made %d new epochs and %d gaps: this run proved nothing", epochs, gaps)
 	}

@@ -32,6 +32,7 @@ type session struct {
 	receipted uint64   // the mark as this session last saw it
 	sent      uint64   // last sequence published
 	window    []uint64 // last sequences of segments without a receipt, oldest first
+	heard     bool     // a receipt came over this connection
 	hubGone   bool
 	hubSeq    protocol.Seq
 
@@ -63,6 +64,10 @@ func (s *session) run(ctx context.Context) error {
 // talk sends and takes until the line or ctx ends.
 func (s *session) talk(ctx context.Context) error {
 	s.goBack()
+	// The state goes before every segment: it shows the hub the key that signs them.
+	if err := s.publishState(ctx, protocol.StatusReady); err != nil {
+		return err
+	}
 	for {
 		if err := s.fill(ctx); err != nil {
 			return err
@@ -85,9 +90,12 @@ func (s *session) talk(ctx context.Context) error {
 			s.held = false
 		case <-s.resend.C:
 			// No receipt for a while: the hub or the broker dropped something. Asking
-			// again less and less often spares a line that is barely there.
+			// again less and less often spares a line that is barely there; having
+			// nothing to ask is no reason to ask later.
 			// That the hub said goodbye is a hint too: its return may have been missed.
-			s.resendWait = min(2*s.resendWait, longResend)
+			if len(s.window) > 0 {
+				s.resendWait = min(2*s.resendWait, longResend)
+			}
 			s.hubGone = false
 			s.goBack()
 		}
@@ -109,7 +117,7 @@ func jitter(d time.Duration) time.Duration { return d + rand.N(d/4+1) }
 
 // fill publishes segments while fewer than SegmentWindow wait for a receipt.
 func (s *session) fill(ctx context.Context) error {
-	if s.held || s.hubGone {
+	if s.held || s.hubGone || s.hubKey.IsZero() { // without the key no receipt could be read
 		return nil
 	}
 	if s.epoch != s.u.o.Buffer.Place().Epoch {
@@ -126,9 +134,7 @@ func (s *session) fill(ctx context.Context) error {
 		if err := s.publish(ctx, protocol.KindPunches, segment); err != nil {
 			return err
 		}
-		if len(s.window) == 0 {
-			s.resend.Reset(jitter(s.resendWait))
-		}
+		s.resend.Reset(jitter(s.resendWait)) // on a slow line the last of a window leaves long after the first
 		s.sent = segment.Last
 		s.window = append(s.window, segment.Last)
 		now := time.Now()
@@ -245,9 +251,9 @@ func (s *session) takeKeys(m mqtt.Message) {
 }
 
 func (s *session) takeReceipt(e protocol.Envelope, message []byte) error {
-	if e.To != s.u.o.Key.Public().KeyID() {
+	if e.Site != s.u.o.Site || e.To != s.u.o.Key.Public().KeyID() {
 		s.u.refuse(&protocol.Refusal{Reason: protocol.ReasonReceiver,
-			Cause: fmt.Errorf("receipt for key %s", e.To)})
+			Cause: fmt.Errorf("receipt for key %s of site %s", e.To, e.Site)})
 		return nil
 	}
 	var r protocol.Receipt
@@ -264,15 +270,17 @@ func (s *session) takeReceipt(e protocol.Envelope, message []byte) error {
 	if err != nil {
 		return fmt.Errorf("apply receipt %s: %w", e.Seq, err)
 	}
-	s.held = false
 	s.u.o.Receipt(outcome)
 	place := s.u.o.Buffer.Place()
 	before, after := s.receipted, place.Receipted
-	s.receipted = after
-	if s.epoch != place.Epoch || after < before {
+	// The first receipt of a connection ends a silence: the hub has just admitted
+	// this site, or what was sent before went past it.
+	if !s.heard || s.epoch != place.Epoch || after < before {
+		s.held, s.heard = false, true
+		s.resendWait = s.u.o.ResendAfter
 		s.goBack()
-		return nil
 	}
+	s.receipted = after
 	for len(s.window) > 0 && s.window[0] <= after {
 		s.window = s.window[1:]
 	}
@@ -293,6 +301,9 @@ func (s *session) takeHub(e protocol.Envelope) {
 	if err := e.Into(&hub); err != nil {
 		s.u.refuse(err)
 		return
+	}
+	if e.Seq == s.hubSeq {
+		return // the same word again asks for nothing
 	}
 	if e.Seq.Less(s.hubSeq) {
 		s.u.refuse(&protocol.Refusal{Reason: protocol.ReasonReplay, Cause: fmt.Errorf("hub message %s after %s", e.Seq, s.hubSeq)})

@@ -2,9 +2,11 @@ package uplink_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/uplink"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
@@ -158,4 +160,77 @@ func (w *world) leftDisconnected() {
 	if err != nil || s.Status != protocol.StatusDisconnected || !m.Retained {
 		w.t.Errorf("the broker keeps status %q (retained %t): %v; want disconnected", s.Status, m.Retained, err)
 	}
+}
+
+// counted is a buffer that counts how often it was asked where it is.
+type counted struct {
+	uplink.Buffer
+	asked *atomic.Int64
+}
+
+func (c counted) Place() buffer.Place {
+	c.asked.Add(1)
+	return c.Buffer.Place()
+}
+
+func TestHavingNothingToSendIsNoReasonToAskLater(t *testing.T) {
+	w := newWorld(t)
+	w.sayKeys(w.hub)
+	w.sayReceipt(1, 0)
+	o := w.options()
+	o.ResendAfter = 5 * time.Millisecond // doubled 40 times that would be 174 years
+	var asked atomic.Int64
+	o.Buffer = counted{w.buffer, &asked}
+	w.start(o)
+	until(t, "many looks at an empty buffer", func() bool { return asked.Load() > 2*40 })
+}
+
+func TestNothingIsSentBeforeTheKeysDocument(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.sayReceipt(1, 0)
+	w.keep(10)
+	o := w.options()
+	o.ResendAfter = 10 * time.Millisecond
+	var asked atomic.Int64
+	o.Buffer = counted{w.buffer, &asked}
+	w.start(o)
+	until(t, "more looks than fit into the time of waiting for a receipt", func() bool { return asked.Load() > 400 })
+	w.publish(echo, nil)
+	wait(t, "the hub's echo", w.echoes)
+	if len(w.segments) > 0 {
+		t.Fatal("a segment was sent whose receipt could not be read")
+	}
+	w.sayKeys(w.hub)
+	w.next()
+}
+
+func TestTheFirstReceiptEndsASilence(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t) // a hub that has not admitted the site says nothing to it
+	w.sayKeys(w.hub)
+	w.keep(backlog)
+	w.start(w.options())
+	if s := wait(t, "the state that shows the key", w.states); s.Key != w.agent.Public() {
+		t.Fatal("the first state does not show the key")
+	}
+	w.window()
+	w.silent()
+	w.sayReceipt(1, 0) // admitted
+	w.window()
+	w.sayReceipt(2, 0)
+	w.silent()
+}
+
+func TestARepeatedBirthAsksForNothing(t *testing.T) {
+	w := newWorld(t)
+	w.sayKeys(w.hub)
+	w.sayReceipt(1, 0)
+	w.sayHub(1, protocol.HubBorn)
+	w.start(w.options())
+	until(t, "the hub is there", func() bool { return w.uplink.Status().HubPresent })
+	w.keep(10)
+	w.next()
+	w.sayHub(1, protocol.HubBorn)
+	w.silent()
 }

@@ -135,13 +135,19 @@ func (u *Uplink) trouble(err error) {
 	})
 }
 
-// refuse counts a message that changed nothing, and says why.
+// refuse counts a message that changed nothing, and says why: aloud once for each
+// reason, because whoever can publish could else fill the disk with our log.
 func (u *Uplink) refuse(err error) {
 	reason := protocol.ReasonOf(err)
 	u.mu.Lock()
 	u.refused[reason]++
+	again := u.refused[reason] > 1
 	u.mu.Unlock()
-	u.o.Logger.Warn("message refused", "reason", string(reason), "error", err)
+	level := slog.LevelWarn
+	if again {
+		level = slog.LevelDebug
+	}
+	u.o.Logger.Log(context.Background(), level, "message refused", "reason", string(reason), "error", err)
 }
 
 // will is the message that the broker publishes when the connection breaks.

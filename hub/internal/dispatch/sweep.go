@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,13 +43,18 @@ func (d *Dispatch) Sweep(ctx context.Context, conn *mqtt.Conn) error {
 			}
 			done.Reset(quiet)
 			topic, err := protocol.ParseTopic(m.Topic)
-			if err == nil && known[topic.Site] {
+			if err == nil && known[topic.Site] && topic.Kind.Retained() {
 				continue
 			}
-			d.o.Logger.Info("stranger's retained message removed", "topic", m.Topic)
-			if err := conn.Publish(ctx, mqtt.Message{Topic: m.Topic, Retained: true}); err != nil {
+			err = conn.Publish(ctx, mqtt.Message{Topic: m.Topic, Retained: true})
+			if errors.Is(err, mqtt.ErrTopic) { // nobody of ours subscribes to such a name
+				d.o.Logger.Warn("stranger's retained message left: its topic is not one that can be cleared everywhere", "topic", m.Topic)
+				continue
+			}
+			if err != nil {
 				return fmt.Errorf("remove retained message at %s: %w", m.Topic, err)
 			}
+			d.o.Logger.Info("stranger's retained message removed", "topic", m.Topic)
 		}
 	}
 }

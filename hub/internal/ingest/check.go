@@ -19,7 +19,8 @@ func (i *Ingest) check(ctx context.Context, m mqtt.Message, out chan<- checked) 
 	c, err := i.verify(ctx, m)
 	var refusal *protocol.Refusal
 	if errors.As(err, &refusal) {
-		i.refuse(c.envelope.Kind, err)
+		topic, _ := protocol.ParseTopic(m.Topic) // route has read it
+		i.refuse(topic.Kind, err)
 		return nil
 	}
 	if err != nil {
@@ -87,10 +88,15 @@ func (i *Ingest) learn(ctx context.Context, c checked, agent store.Agent) (seal.
 		return seal.PublicKey{}, &protocol.Refusal{Reason: protocol.ReasonSignature,
 			Cause: fmt.Errorf("state of site %s does not show the admitted key", c.envelope.Site)}
 	}
-	if err := i.o.Store.LearnKey(ctx, agent.Site, key, c.received); err != nil {
+	err := i.o.Store.LearnKey(ctx, agent.Site, key, c.received)
+	i.agents.forget(agent.Site)
+	if errors.Is(err, store.ErrNotAdmitted) { // replaced a moment ago
+		return seal.PublicKey{}, &protocol.Refusal{Reason: protocol.ReasonKey, Cause: err}
+	}
+	if err != nil {
 		return seal.PublicKey{}, fmt.Errorf("learn key of site %s: %w", agent.Site, err)
 	}
-	i.agents.forget(agent.Site)
+	i.o.Dispatch.Changed(agent.Site) // a receipt tells the agent that it is admitted
 	return key, nil
 }
 

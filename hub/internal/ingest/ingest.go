@@ -72,11 +72,13 @@ type Ingest struct {
 	o      Options
 	agents agentCache
 	seed   maphash.Seed
+	spoken map[protocol.SiteID]protocol.Seq // of each site, the newest state of a life that is over; commit's own
 }
 
 // New returns an ingest that has not started yet.
 func New(o Options) *Ingest {
-	return &Ingest{o: o, agents: agentCache{known: map[protocol.SiteID]cachedAgent{}}, seed: maphash.MakeSeed()}
+	return &Ingest{o: o, agents: agentCache{known: map[protocol.SiteID]cachedAgent{}}, seed: maphash.MakeSeed(),
+		spoken: map[protocol.SiteID]protocol.Seq{}}
 }
 
 // checked is a message whose signature holds.

@@ -137,23 +137,27 @@ func TestMessageThatIsNotOfAnAdmittedAgentForThisHubStoresNothing(t *testing.T) 
 	altered := w.punches(s)
 	altered.Payload = slices.Clone(altered.Payload)
 	altered.Payload[len(altered.Payload)-20] ^= 1
+	ok(t, w.take(w.store, w.state(1, 1, nil)))
+	w.changed = 0
 	for _, c := range []struct {
 		name    string
 		message mqtt.Message
+		reason  protocol.Reason
 	}{
-		{"stranger", w.seal(stranger.Key, protocol.Envelope{Kind: protocol.KindPunches, Site: "stranger", To: to}, s)},
-		{"wrong key", w.seal(stranger.Key, protocol.Envelope{Kind: protocol.KindPunches, To: to}, s)},
-		{"wrong receiver", w.seal(w.agent.Key, protocol.Envelope{Kind: protocol.KindPunches, To: stranger.Key.Public().KeyID()}, s)},
-		{"altered", altered},
-		{"too large", mqtt.Message{Topic: altered.Topic, Payload: make([]byte, protocol.MaxPayload+1)}},
-		{"unknown topic", mqtt.Message{Topic: "sidik/v1/demo/else", Payload: []byte("x")}},
+		{"stranger", w.seal(stranger.Key, protocol.Envelope{Kind: protocol.KindPunches, Site: "stranger", To: to}, s), protocol.ReasonKey},
+		{"wrong key", w.seal(stranger.Key, protocol.Envelope{Kind: protocol.KindPunches, To: to}, s), protocol.ReasonKey},
+		{"wrong receiver", w.seal(w.agent.Key, protocol.Envelope{Kind: protocol.KindPunches, To: stranger.Key.Public().KeyID()}, s), protocol.ReasonReceiver},
+		{"altered", altered, protocol.ReasonSignature},
+		{"too large", mqtt.Message{Topic: altered.Topic, Payload: make([]byte, protocol.MaxPayload+1)}, protocol.ReasonSize},
+		{"unknown topic", mqtt.Message{Topic: "sidik/v1/demo/else", Payload: []byte("x")}, protocol.ReasonForm},
+		{"another site's topic", mqtt.Message{Topic: "sidik/v1/other/punches", Payload: w.punches(s).Payload}, protocol.ReasonTopic},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w.refused = nil
-			ok(t, w.take(w.store, w.state(1, 1, nil), c.message))
+			ok(t, w.take(w.store, c.message))
 			totals, err := w.store.Totals(t.Context())
 			ok(t, err)
-			if len(w.refused) == 0 || len(w.outcomes) > 0 || totals.Sightings > 0 || w.changed > 0 {
+			if !slices.Equal(w.refused, []protocol.Reason{c.reason}) || len(w.outcomes) > 0 || totals.Sightings > 0 || w.changed > 0 {
 				t.Errorf("refused %v, outcomes %v, stored %d", w.refused, w.outcomes, totals.Sightings)
 			}
 		})
@@ -195,9 +199,11 @@ func TestKeyInTwoPlaces(t *testing.T) {
 		second func(w *world) mqtt.Message
 		want   bool
 	}{
-		{"is seen in a state of an earlier boot", func(w *world) mqtt.Message { return w.state(4, 9, other) }, true},
+		{"is seen when an earlier boot goes on speaking", func(w *world) mqtt.Message { return w.state(4, 9, other) }, true},
 		{"is seen in another start with the same number", func(w *world) mqtt.Message { return w.state(5, 9, other) }, true},
 		{"is not seen in a new start", func(w *world) mqtt.Message { return w.state(6, 1, other) }, false},
+		{"is not seen in the repeated word of an earlier boot", func(w *world) mqtt.Message { return w.state(4, 2, other) }, false},
+		{"is not seen in the repeated word of a boot long ago", func(w *world) mqtt.Message { return w.state(3, 9, other) }, false},
 		{"is not seen in a last will", func(w *world) mqtt.Message {
 			return w.state(4, 9, func(s *protocol.State) { s.Status = protocol.StatusLost })
 		}, false},
@@ -205,7 +211,7 @@ func TestKeyInTwoPlaces(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
-			ok(t, w.take(w.store, w.state(5, 1, nil), c.second(w)))
+			ok(t, w.take(w.store, w.state(4, 2, nil), w.state(5, 1, nil), c.second(w)))
 			if got := slices.Contains(w.codes(demo), ingest.ConditionKeyInTwoPlaces); got != c.want {
 				t.Errorf("raised %t, want %t", got, c.want)
 			}
@@ -242,10 +248,80 @@ func (broken) Accept(context.Context, []store.Incoming) ([]store.Verdict, error)
 
 func TestStoreErrorEndsRun(t *testing.T) {
 	w := newWorld(t)
-	if err := w.take(broken{w.store}, w.state(1, 1, nil), w.punches(w.segment("DEMO1", 0, 1))); !errors.Is(err, errDisk) {
+	ok(t, w.take(w.store, w.state(1, 1, nil)))
+	w.changed = 0
+	if err := w.take(broken{w.store}, w.punches(w.segment("DEMO1", 0, 1))); !errors.Is(err, errDisk) {
 		t.Errorf("Run = %v, want the store's error", err)
 	}
 	if w.changed > 0 {
 		t.Error("a receipt was promised for what is not stored")
+	}
+}
+
+// Whoever has an admitted key may speak of as many epochs as it likes, and show
+// again a receipt that this hub did sign: that proves nothing against the hub.
+func TestAnOldReceiptOfThisHubRaisesNothing(t *testing.T) {
+	w := newWorld(t)
+	to := w.agent.Key.Public().KeyID()
+	ok(t, w.take(w.store, w.state(1, 1, nil), w.punches(w.segment("DEMO1", 0, 3))))
+	r, revision, err := w.store.Receipt(t.Context(), demo)
+	ok(t, err)
+	old := w.seal(w.hub, protocol.Envelope{Kind: protocol.KindReceipt, To: to, Seq: protocol.Seq{Life: r.Generation.Number, Counter: revision}}, r)
+	var noise []mqtt.Message
+	for n := range protocol.MaxReceiptEpochs {
+		w.agent.Begin()
+		w.segment("DEMO1", 10*n, 1)
+		noise = append(noise, w.punches(w.segment("DEMO1", 10*n+1, 1))) // a gap: heard of, not stored
+	}
+	ok(t, w.take(w.store, noise...))
+	if now, _, err := w.store.Receipt(t.Context(), demo); err != nil || now.Epochs[0].Epoch == r.Epochs[0].Epoch || len(now.Epochs) != protocol.MaxReceiptEpochs {
+		t.Fatalf("the first epoch is still named (%v): this test tests nothing", err)
+	}
+	ok(t, w.take(w.store, w.state(1, 2, func(s *protocol.State) { s.Receipt = old.Payload })))
+	if g, _ := w.store.Generation(t.Context()); g != r.Generation || w.reborn != 0 || len(w.codes("")) > 0 {
+		t.Errorf("generation %d after %d, reborn %d times, conditions %v", g.Number, r.Generation.Number, w.reborn, w.codes(""))
+	}
+}
+
+func TestReceiptOfAnotherSiteOrKindProvesNothing(t *testing.T) {
+	w := newWorld(t)
+	before, err := w.store.Generation(t.Context())
+	ok(t, err)
+	more := protocol.Receipt{Generation: before, Epochs: []protocol.EpochStore{{Epoch: w.agent.Epoch, Through: 7, Hash: protocol.Hash{1}}}}
+	seq := protocol.Seq{Life: before.Number, Counter: 9}
+	for counter, m := range []mqtt.Message{
+		w.seal(w.hub, protocol.Envelope{Kind: protocol.KindReceipt, Site: "other", Seq: seq}, more),
+		w.seal(w.hub, protocol.Envelope{Kind: protocol.KindHub, Seq: seq}, more),
+		{Payload: []byte(`{"body":"nothing of ours"}`)},
+	} {
+		ok(t, w.take(w.store, w.state(1, uint64(counter), func(s *protocol.State) { s.Receipt = m.Payload })))
+	}
+	if g, _ := w.store.Generation(t.Context()); g != before || len(w.refused) != 3 {
+		t.Errorf("generation %d, refused %v; want %d and three refusals", g.Number, w.refused, before.Number)
+	}
+}
+
+// stale is a store whose operator has just replaced the agent.
+type stale struct {
+	ingest.Store
+	agent store.Agent
+}
+
+func (s stale) Agent(context.Context, protocol.SiteID) (store.Agent, error) { return s.agent, nil }
+
+func TestAnAgentReplacedAMomentAgoIsRefusedAndNothingEnds(t *testing.T) {
+	w := newWorld(t)
+	before, err := w.store.Agent(t.Context(), demo)
+	ok(t, err)
+	ok(t, w.store.ReplaceKey(t.Context(), demo, storetest.NewAgent(t, demo).Key.Public().Fingerprint(), storetest.Morning()))
+	ok(t, w.take(stale{w.store, before}, w.state(1, 1, nil), w.punches(w.segment("DEMO1", 0, 1))))
+	w.want(nil, protocol.ReasonKey, protocol.ReasonSignature)
+}
+
+func TestTheFirstSightOfAKeyIsAnsweredByAReceipt(t *testing.T) {
+	w := newWorld(t)
+	ok(t, w.take(w.store, w.state(1, 1, nil), w.state(1, 2, nil)))
+	if w.changed != 1 {
+		t.Errorf("%d receipts were asked for, want one", w.changed)
 	}
 }

@@ -25,7 +25,7 @@ func (i *Ingest) takeState(ctx context.Context, c checked) error {
 	if err != nil {
 		return fmt.Errorf("read state of site %s: %w", site, err)
 	}
-	if found && twoPlaces(before, c) {
+	if found && i.twoPlaces(before, c) {
 		if err := i.raise(ctx, c.received, store.Condition{Site: site, Code: ConditionKeyInTwoPlaces}); err != nil {
 			return err
 		}
@@ -46,18 +46,29 @@ func (i *Ingest) takeState(ctx context.Context, c checked) error {
 
 // twoPlaces reports whether a state proves that a second agent works with the
 // same key. One boot number is one start of one agent: two starts that share it
-// were counted up from one copied folder. And an agent that still speaks in an
-// earlier boot than another one has announced is not that other one. A last will
-// proves nothing: the broker speaks it late.
-func twoPlaces(before store.State, c checked) bool {
+// were counted up from one copied folder. And an agent that goes on speaking in
+// an earlier boot than another one has announced is not that other one; saying
+// once more what it said before is a replay, and no proof. A last will proves
+// nothing: the broker speaks it late.
+func (i *Ingest) twoPlaces(before store.State, c checked) bool {
+	site, now := c.envelope.Site, c.envelope.Seq
 	if c.retained || c.state.Status == protocol.StatusLost {
 		return false
 	}
-	if c.envelope.Seq.Life != before.Seq.Life {
-		return c.envelope.Seq.Life < before.Seq.Life
+	switch {
+	case now.Life > before.Seq.Life:
+		i.spoken[site] = before.Seq
+		return false
+	case now.Life == before.Seq.Life:
+		boot, known := bootOf(before.Message)
+		return known && boot != c.state.Boot
 	}
-	boot, known := bootOf(before.Message)
-	return known && boot != c.state.Boot
+	last := i.spoken[site]
+	if !last.Less(now) {
+		return false
+	}
+	i.spoken[site] = now
+	return last.Life == now.Life // else this is the first that is heard of that life
 }
 
 func bootOf(message []byte) (string, bool) {

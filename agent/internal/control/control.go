@@ -11,11 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/agent/internal/collect"
@@ -24,6 +26,10 @@ import (
 )
 
 const socketFile = "agent.sock"
+
+// parting is how long an asker may take to receive the end of its answer when the
+// agent stops.
+const parting = 2 * time.Second
 
 // Status is what a running agent tells.
 type Status struct {
@@ -47,9 +53,17 @@ type line struct {
 	Error    string            `json:"error,omitempty"`
 }
 
-// Serve answers on the socket of a data folder until ctx ends.
+// maxSocketPath is what Linux takes as the path of a socket, in bytes.
+const maxSocketPath = 107
+
+// Serve answers on the socket of a data folder until ctx ends, and returns when
+// no answer is under way any more. A socket that a killed agent left is replaced;
+// that no other agent works in the folder is the buffer's lock to say.
 func Serve(ctx context.Context, data string, agent Agent) error {
 	path := filepath.Join(data, socketFile)
+	if len(path) > maxSocketPath {
+		return fmt.Errorf("open control socket: the path %s is longer than %d bytes: choose a shorter data folder", path, maxSocketPath)
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("open control socket: %w", err)
 	}
@@ -67,11 +81,19 @@ func Serve(ctx context.Context, data string, agent Agent) error {
 	mux.HandleFunc("POST /read", func(w http.ResponseWriter, r *http.Request) { read(w, r, agent) })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx }}
-	stop := context.AfterFunc(ctx, func() { server.Close() })
-	defer stop()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	select {
+	case err := <-served:
 		return fmt.Errorf("serve control socket: %w", err)
+	case <-ctx.Done(): // so do the answers under way
 	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
+	defer cancel()
+	if server.Shutdown(closing) != nil {
+		server.Close()
+	}
+	<-served
 	return nil
 }
 
@@ -80,7 +102,7 @@ func read(w http.ResponseWriter, r *http.Request, agent Agent) {
 	out := json.NewEncoder(w)
 	flush := http.NewResponseController(w)
 	write := func(l line) {
-		_ = out.Encode(l) // the asker went away; the read goes on
+		_ = out.Encode(l) // to an asker who went away, which ends the read
 		_ = flush.Flush()
 	}
 	result, err := agent.ReadNow(r.Context(), protocol.Serial(r.URL.Query().Get("serial")),
@@ -154,7 +176,7 @@ func (c *Client) ask(ctx context.Context, method, path string) (io.ReadCloser, e
 		return nil, err
 	}
 	response, err := c.http.Do(request)
-	if _, dial := errors.AsType[*net.OpError](err); dial && ctx.Err() == nil {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) { // never started, or killed
 		return nil, ErrNotRunning
 	}
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/config"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/health"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/uplink"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk"
 )
@@ -43,6 +44,7 @@ type Options struct {
 const (
 	dialTimeout = 5 * time.Second
 	leastFree   = 512 << 20 // bytes of disk below which a person should look
+	patience    = 5 * time.Minute
 )
 
 // Examine runs all examinations and tells each finding as it is made.
@@ -50,17 +52,22 @@ func Examine(ctx context.Context, o Options, tell func(Finding)) {
 	e := examiner{o, tell}
 	e.folder()
 	status, err := control.Connect(o.Config.Data).Status(ctx)
-	running := err == nil
-	e.tell(Finding{Code: choose(running, "agent-running", "agent-stopped"), OK: running, Level: protocol.SeverityError,
-		Args: args("process", status.Process)})
-	if !running {
+	running, stopped := err == nil, errors.Is(err, control.ErrNotRunning)
+	switch {
+	case running:
+		e.tell(Finding{Code: "agent-running", OK: true, Args: args("process", status.Process)})
+	case stopped:
+		e.tell(Finding{Code: "agent-stopped", Level: protocol.SeverityError})
 		e.buffer(ctx)
+	default: // it may run: its buffer and its terminals are left alone
+		e.tell(Finding{Code: "agent-refuses", Level: protocol.SeverityError, Args: args("cause", err)})
 	}
 	clock := health.Clock() == protocol.ClockSynchronised
 	e.tell(Finding{Code: choose(clock, "clock-synchronised", "clock-held"), OK: clock, Level: protocol.SeverityWarning})
 	if running {
 		e.conditions(status)
-	} else {
+	}
+	if stopped {
 		for _, t := range o.Config.Terminals {
 			e.terminal(ctx, t)
 		}
@@ -183,11 +190,17 @@ func (e examiner) line(s control.Status) {
 		e.tell(Finding{Code: "line-down", Level: protocol.SeverityError, Args: args("cause", up.LastError, "waiting", s.State.Backlog.Punches)})
 	case !up.HubPresent:
 		e.tell(Finding{Code: "hub-absent", Level: protocol.SeverityError, Args: args("waiting", s.State.Backlog.Punches)})
-	case s.State.Backlog.Punches > 0 && up.LastReceipt == nil:
+	case s.State.Backlog.Punches > 0 && silent(up):
 		e.tell(Finding{Code: "hub-silent", Level: protocol.SeverityError, Args: args("key", s.State.Key.Fingerprint(), "site", s.Site)})
 	default:
 		e.tell(Finding{Code: "line-up", OK: true, Args: args("waiting", s.State.Backlog.Punches)})
 	}
+}
+
+// silent reports whether what was sent is not answered: never, or not for longer
+// than a window is on its way over a slow line.
+func silent(up uplink.Status) bool {
+	return up.LastReceipt == nil || up.LastSent != nil && up.LastSent.Sub(*up.LastReceipt) > patience
 }
 
 // args makes arguments from names and values in turn; a nil error is left out.

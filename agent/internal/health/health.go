@@ -8,6 +8,7 @@ package health
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
@@ -41,6 +42,15 @@ type Health struct {
 	o       Options
 	boot    string
 	changed chan struct{}
+
+	mu     sync.Mutex // guards judged
+	judged map[buffer.Verdict]judged
+}
+
+// judged is when receipts with a verdict last came.
+type judged struct {
+	count      uint64
+	generation protocol.Generation
 }
 
 // How long an event of the buffer stays a condition, and from when on a buffer
@@ -52,7 +62,7 @@ const (
 
 // New returns the health of one start of the agent.
 func New(o Options) *Health {
-	return &Health{o: o, boot: protocol.NewID(), changed: make(chan struct{}, 1)}
+	return &Health{o: o, boot: protocol.NewID(), changed: make(chan struct{}, 1), judged: map[buffer.Verdict]judged{}}
 }
 
 // Signal tells that State may say something new.
@@ -95,7 +105,30 @@ func (h *Health) State() protocol.State {
 	s.Backlog = protocol.Backlog{Punches: status.Waiting, Oldest: status.Oldest}
 	s.Capacity = protocol.Capacity{UsedBytes: status.UsedBytes, MaxBytes: status.MaxBytes, DaysLeft: status.DaysLeft}
 	s.Conditions = append(s.Conditions, bufferConditions(status, time.Now())...)
+	s.Conditions = append(s.Conditions, h.hubConditions(status)...)
 	return s
+}
+
+// hubConditions are what receipts that were not taken say of the hub. A new
+// generation ends them: the hub has learned what was wrong with it.
+func (h *Health) hubConditions(s buffer.Status) (found []protocol.Condition) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, v := range []struct {
+		code    string
+		verdict buffer.Verdict
+	}{{"hub-other", buffer.OtherHub}, {"hub-behind", buffer.Behind}} {
+		seen := h.judged[v.verdict]
+		if n := s.Verdicts[v.verdict]; n > seen.count {
+			seen = judged{n, s.Generation}
+			h.judged[v.verdict] = seen
+		}
+		if seen.count > 0 && seen.generation == s.Generation {
+			found = append(found, protocol.Condition{Code: v.code, Severity: protocol.SeverityError,
+				Args: map[string]string{"count": fmt.Sprint(seen.count)}})
+		}
+	}
+	return found
 }
 
 // bufferConditions are what the buffer's figures and events mean.
@@ -125,15 +158,7 @@ func bufferConditions(s buffer.Status, now time.Time) (found []protocol.Conditio
 				"records": fmt.Sprint(event.Records), "cause": event.Cause})
 		}
 	}
-	for _, v := range []struct {
-		code    string
-		verdict buffer.Verdict
-	}{{"hub-other", buffer.OtherHub}, {"hub-behind", buffer.Behind}} {
-		if n := s.Verdicts[v.verdict]; n > 0 {
-			add(v.code, protocol.SeverityError, nil, map[string]string{"count": fmt.Sprint(n)})
-		}
-	}
-	slices.SortFunc(found, func(a, b protocol.Condition) int { return rank(b.Severity) - rank(a.Severity) })
+	slices.SortStableFunc(found, func(a, b protocol.Condition) int { return rank(b.Severity) - rank(a.Severity) })
 	return found
 }
 

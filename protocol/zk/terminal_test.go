@@ -18,9 +18,12 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// The tests of faults wait far more than they work, so many can run at once.
-	if err := flag.Set("test.parallel", "12"); err != nil {
-		panic(err)
+	// The tests of faults wait far more than they work, so many can run at once. A
+	// fuzz test only works: there the flag is the number of workers.
+	if flag.Lookup("test.fuzz").Value.String() == "" {
+		if err := flag.Set("test.parallel", "12"); err != nil {
+			panic(err)
+		}
 	}
 	goleak.VerifyTestMain(m)
 }

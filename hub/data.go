@@ -41,6 +41,20 @@ func OpenStore(ctx context.Context, data, dsn string) (*store.Store, error) {
 	return s, nil
 }
 
+// ErrNoDatabase says that nothing was ever stored in the data folder.
+var ErrNoDatabase = errors.New("no database")
+
+// OpenExisting is OpenStore for those who only ask: a mistyped folder shall not
+// look like a hub without punches.
+func OpenExisting(ctx context.Context, data, dsn string) (*store.Store, error) {
+	if dsn == "" {
+		if _, err := os.Stat(DatabasePath(data)); errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("%w in %s", ErrNoDatabase, data)
+		}
+	}
+	return OpenStore(ctx, data, dsn)
+}
+
 // Filter and Punch are the store's, for those who read it from outside.
 type (
 	Filter = store.Filter
@@ -91,7 +105,7 @@ func lock(data string) (release func() error, err error) {
 // Backup copies the database to a file while the hub may run, and verifies the
 // copy. An existing file is never replaced.
 func Backup(ctx context.Context, data, dsn, to string) (err error) {
-	s, err := OpenStore(ctx, data, dsn)
+	s, err := OpenExisting(ctx, data, dsn)
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,7 @@ func (o *operator) explain(err error) string {
 	}{
 		{hub.ErrRunning, "error-running"},
 		{hub.ErrNotRunning, "error-not-running"},
+		{hub.ErrNoDatabase, "error-no-database"},
 		{store.ErrNoSite, "error-no-site"},
 		{store.ErrSiteKey, "error-site-key"},
 		{store.ErrExists, "error-exists"},
@@ -72,9 +73,19 @@ func (o *operator) command() *cobra.Command {
 	return root
 }
 
-// withStore runs f on the opened database.
-func (o *operator) withStore(ctx context.Context, f func(s *store.Store) error) (err error) {
-	s, err := hub.OpenStore(ctx, o.data, o.database)
+// withStore runs f on the database that is there.
+func (o *operator) withStore(ctx context.Context, f func(s *store.Store) error) error {
+	return o.with(ctx, hub.OpenExisting, f)
+}
+
+// withNewStore is withStore for what may be done before the hub first runs.
+func (o *operator) withNewStore(ctx context.Context, f func(s *store.Store) error) error {
+	return o.with(ctx, hub.OpenStore, f)
+}
+
+func (o *operator) with(ctx context.Context, open func(ctx context.Context, data, dsn string) (*store.Store, error),
+	f func(s *store.Store) error) (err error) {
+	s, err := open(ctx, o.data, o.database)
 	if err != nil {
 		return err
 	}

@@ -78,6 +78,39 @@ func day(s string, later int) (protocol.LocalTime, error) {
 	return protocol.LocalTime(t.AddDate(0, 0, later).Format(time.DateOnly)), nil
 }
 
+// punchLine is a punch as a JSON line, in the form of `sidik-agent terminal punches`
+// with what the hub adds. A time that names no date is null and told raw.
+type punchLine struct {
+	Site     protocol.SiteID     `json:"site"`
+	Serial   protocol.Serial     `json:"serial"`
+	PIN      string              `json:"pin"`
+	Time     *protocol.LocalTime `json:"time"`
+	RawTime  json.RawMessage     `json:"raw_time,omitempty"`
+	Status   uint8               `json:"status"`
+	Verify   uint8               `json:"verify"`
+	WorkCode uint32              `json:"work_code"`
+	Nth      uint32              `json:"nth"`
+	Received time.Time           `json:"received"`
+	Flags    []string            `json:"flags"`
+}
+
+func line(p store.Punch) punchLine {
+	l := punchLine{
+		Site: p.Site, Serial: p.Record.Serial, PIN: p.PIN, Status: p.Record.Status, Verify: p.Record.Verify,
+		WorkCode: p.Record.WorkCode, Nth: p.Record.Nth, Received: p.Received.UTC().Truncate(time.Second), Flags: p.Flags.Names(),
+	}
+	if _, exists := p.Record.Time.Wall(); exists {
+		l.Time = &p.Record.Time
+		return l
+	}
+	raw := strings.TrimPrefix(string(p.Record.Time), string(protocol.SourceZK)+":")
+	if !json.Valid([]byte(raw)) { // another kind of terminal's
+		raw = strconv.Quote(raw)
+	}
+	l.RawTime = json.RawMessage(raw)
+	return l
+}
+
 // writer begins an output and returns how a punch is written and how it ends.
 type writer func() (write func(store.Punch) error, end func() error)
 
@@ -106,13 +139,7 @@ func formats(out io.Writer, o *operator) map[string]writer {
 		},
 		"jsonl": func() (func(store.Punch) error, func() error) {
 			e := json.NewEncoder(out)
-			return func(p store.Punch) error {
-				return e.Encode(map[string]any{
-					"site": p.Site, "serial": p.Record.Serial, "pin": p.PIN, "time": p.Record.Time,
-					"status": p.Record.Status, "verify": p.Record.Verify, "work_code": p.Record.WorkCode, "nth": p.Record.Nth,
-					"received": p.Received.UTC().Format(time.RFC3339), "flags": p.Flags.Names(),
-				})
-			}, func() error { return nil }
+			return func(p store.Punch) error { return e.Encode(line(p)) }, func() error { return nil }
 		},
 		// The terminals' own text file; an impossible time has no place in it.
 		"attlog": func() (func(store.Punch) error, func() error) {

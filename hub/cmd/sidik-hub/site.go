@@ -37,7 +37,7 @@ func (o *operator) siteAdd(verb string) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("--agent-key: %w", err)
 			}
-			return o.withStore(cmd.Context(), func(s *store.Store) error {
+			return o.withNewStore(cmd.Context(), func(s *store.Store) error {
 				add := s.AddSite
 				if verb == "replace-key" {
 					add = s.ReplaceKey

@@ -86,7 +86,7 @@ func (o *operator) pin() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("read %s: %w", args[0], err)
 			}
-			return o.withStore(cmd.Context(), func(s *store.Store) error {
+			return o.withNewStore(cmd.Context(), func(s *store.Store) error {
 				added, err := s.ImportPINs(cmd.Context(), func(yield func(string) bool) {
 					for _, p := range pins {
 						if !yield(p) {
@@ -110,17 +110,39 @@ func (o *operator) pin() *cobra.Command {
 func readPINs(r io.Reader) ([]string, error) {
 	var pins []string
 	lines := bufio.NewScanner(r)
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		pin := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
 		if pin == "" || strings.HasPrefix(pin, "#") {
 			continue
 		}
-		if len(pin) > 24 || strings.ContainsAny(pin, " \t,;E+.") {
+		if !isPIN(pin) {
 			return nil, fmt.Errorf("line %d is not one PIN: write one PIN a line, as text (a spreadsheet turns long numbers into 1,99E+17)", n)
 		}
 		pins = append(pins, pin)
 	}
-	return pins, lines.Err()
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("line %d: %w", n, err)
+	}
+	return pins, nil
+}
+
+// isPIN reports whether a text is what terminals take as a PIN: letters and
+// digits, at most 24. Digits with an E among them are a number that a
+// spreadsheet has shortened.
+func isPIN(s string) bool {
+	letters := 0
+	for _, c := range []byte(s) {
+		switch {
+		case c >= '0' && c <= '9':
+		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z':
+			letters++
+		default:
+			return false
+		}
+	}
+	shortened := letters == 1 && strings.ContainsAny(s[1:], "eE")
+	return len(s) <= 24 && !shortened
 }
 
 // condition lists what the hub itself found, and lets a person close it.

@@ -71,10 +71,6 @@ func (o *operator) exportEvidence(cmd *cobra.Command, site, month, path string) 
 	if err != nil {
 		return fmt.Errorf("--site: %w", err)
 	}
-	key, _, err := hub.LoadKey(o.data)
-	if err != nil {
-		return err
-	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -85,7 +81,11 @@ func (o *operator) exportEvidence(cmd *cobra.Command, site, month, path string) 
 		}
 	}()
 	err = o.withStore(cmd.Context(), func(s *store.Store) error {
-		_, err := verify.Export(cmd.Context(), s, id, month, key, time.Now(), f)
+		key, _, err := hub.LoadKey(o.data)
+		if err != nil {
+			return err
+		}
+		_, err = verify.Export(cmd.Context(), s, id, month, key, time.Now(), f)
 		return err
 	})
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {

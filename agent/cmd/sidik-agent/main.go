@@ -27,11 +27,12 @@ func main() {
 	o := &office{catalogue: phrase.New(), lang: lang, version: version}
 	err := o.command().ExecuteContext(ctx)
 	stop()
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "sidik-agent:", o.explain(err))
 	if errors.Is(err, buffer.ErrDamaged) {
 		os.Exit(buffer.DamagedExit)
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "sidik-agent:", o.explain(err))
-		os.Exit(1)
-	}
+	os.Exit(1)
 }

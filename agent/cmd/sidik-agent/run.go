@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bkpsdmd-babel/sidik/agent"
-	"github.com/bkpsdmd-babel/sidik/agent/config"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 )
@@ -78,7 +77,7 @@ func (o *office) identity() *cobra.Command {
 		Short: o.say("identity-short", nil),
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := config.Load(o.file)
+			c, err := o.load()
 			if err != nil {
 				return err
 			}

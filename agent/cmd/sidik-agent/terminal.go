@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/hex"
@@ -67,8 +67,8 @@ func (t *technician) ask(cmd *cobra.Command, name string, f func(context.Context
 	if t.format == "attlog" && name != "punches" {
 		return errors.New(t.say("attlog-only-punches", nil))
 	}
-	out := bufio.NewWriter(cmd.OutOrStdout())
-	page, err := newSheet(out, t.format)
+	var out bytes.Buffer
+	page, err := newSheet(&out, t.format)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,9 @@ func (t *technician) ask(cmd *cobra.Command, name string, f func(context.Context
 	if err != nil {
 		return fmt.Errorf("terminal at %s: %w", t.address, err)
 	}
-	return errors.Join(page.end(), out.Flush())
+	err = page.end()
+	_, writing := out.WriteTo(cmd.OutOrStdout())
+	return errors.Join(err, writing)
 }
 
 // field is one named value of a line of output.

@@ -26,7 +26,7 @@ type Record struct {
 	Raw      []byte    `json:"raw"`       // the row as the terminal gave it
 	Read     string    `json:"read"`      // the read in which it was first seen
 	Offset   Offset    `json:"offset"`    // terminal's clock minus the agent's, at that read
-	Nth      uint32    `json:"nth"`       // running number, from 0, among rows of one complete read equal in PIN, time and status
+	Nth      uint32    `json:"nth"`       // running number, from 0, among rows of one complete read equal in NormalPIN, time and status
 }
 
 // Source is the way by which a punch left its terminal.
@@ -83,6 +83,18 @@ func RawTime(source Source, raw string) LocalTime { return LocalTime(string(sour
 func (t LocalTime) Wall() (wall time.Time, ok bool) {
 	wall, err := time.Parse(localLayout, string(t))
 	return wall, err == nil && len(t) == len(localLayout)
+}
+
+// NormalPIN is the form in which PINs are compared, and by which equal rows are
+// numbered: terminals pad them with blanks or zeros, differently on every carrier.
+// "000" is "0".
+func NormalPIN(pin string) string {
+	pin = strings.Trim(pin, " \t\x00")
+	trimmed := strings.TrimLeft(pin, "0")
+	if trimmed == "" && pin != "" {
+		return "0"
+	}
+	return trimmed
 }
 
 // SlotPIN is the PIN of a row that names only a slot without a known user.

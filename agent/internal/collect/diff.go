@@ -15,9 +15,10 @@ type Mark = uint64
 
 // MarkOf computes a row's mark. Of a row that has only a slot the slot counts, not
 // the PIN: the same row must have the same mark after the slot went to somebody else.
+// PINs that differ in padding only are one PIN to the hub, so they are numbered as one.
 func MarkOf(r terminal.Row) Mark {
 	b := make([]byte, 0, 96)
-	b = append(b, r.Identifier()...)
+	b = append(b, protocol.NormalPIN(r.Identifier())...)
 	b = append(b, 0) // no identifier has a NUL
 	b = append(b, r.Time...)
 	b = append(b, 0, r.Status)

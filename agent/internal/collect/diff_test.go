@@ -147,6 +147,21 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+// TestPaddedPINsAreNumberedAsOne: to the hub 007 and 7 are one PIN, so two rows of
+// them in one second must not be the same punch.
+func TestPaddedPINsAreNumberedAsOne(t *testing.T) {
+	log := []terminal.Row{row("007", 1), row("7", 1), row("8", 1)}
+	found, ok := collect.Diff(collect.Cursor{}, reading(collect.Cursor{}.Ask(terminal.Whole), log, true), func(collect.Mark) uint32 { return 0 })
+	if !ok || len(found.Fresh) != 3 {
+		t.Fatalf("%+v, %t", found, ok)
+	}
+	for i, want := range []uint32{0, 1, 0} {
+		if found.Fresh[i].Nth != want {
+			t.Errorf("row %d is number %d, want %d", i, found.Fresh[i].Nth, want)
+		}
+	}
+}
+
 func TestDiffAfterCrashBetweenFlushes(t *testing.T) {
 	log := days(0, 3000)
 	for i := range log {

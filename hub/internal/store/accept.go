@@ -164,7 +164,7 @@ func (b *batch) append(e *epochRow, in *Incoming, packed []byte, held int) (unre
 			unregistered = append(unregistered, r.Serial)
 		}
 		b.sightings = append(b.sightings, e.id, int64(link.Seq), link.Canonical, link.Hash[:], t.id,
-			string(r.Time), NormalPIN(r.PIN), int64(r.Status), int64(r.Nth), int64(FlagsOf(*r, in.Received)))
+			string(r.Time), protocol.NormalPIN(r.PIN), int64(r.Status), int64(r.Nth), int64(FlagsOf(*r, in.Received)))
 		e.fresh = append(e.fresh, link.Hash)
 	}
 	last := in.Segment.Last

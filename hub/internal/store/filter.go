@@ -93,7 +93,7 @@ func (f Filter) sql(which string) (where, order string, args []any) {
 		test("v.time < ?", impossible)
 	}
 	if f.PIN != "" {
-		test("v.pin = ?", NormalPIN(f.PIN))
+		test("v.pin = ?", protocol.NormalPIN(f.PIN))
 	}
 	direction, after, from := "", ">", ">="
 	if f.Newest {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"strings"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -54,15 +53,4 @@ func FlagsOf(r protocol.Record, received time.Time) (f Flags) {
 		f |= FlagClock
 	}
 	return f
-}
-
-// NormalPIN is the form in which PINs are compared: terminals pad them with
-// blanks or zeros, differently on every carrier. "000" is "0".
-func NormalPIN(pin string) string {
-	pin = strings.Trim(pin, " \t\x00")
-	trimmed := strings.TrimLeft(pin, "0")
-	if trimmed == "" && pin != "" {
-		return "0"
-	}
-	return trimmed
 }

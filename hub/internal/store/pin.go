@@ -21,7 +21,7 @@ func (s *Store) ImportPINs(ctx context.Context, pins iter.Seq[string], at time.T
 		}
 		defer stmt.Close()
 		for pin := range pins {
-			if pin = NormalPIN(pin); pin == "" {
+			if pin = protocol.NormalPIN(pin); pin == "" {
 				continue
 			}
 			result, err := stmt.ExecContext(ctx, pin, millis(at))

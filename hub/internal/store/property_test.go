@@ -61,7 +61,7 @@ func (m *model) take(first, last int) store.Outcome {
 		outcome = store.OutcomePart
 	}
 	for _, r := range m.records[m.through:last] {
-		m.seen[fmt.Sprintf("%s %s %s %d %d", r.Serial, store.NormalPIN(r.PIN), r.Time, r.Status, r.Nth)] = true
+		m.seen[fmt.Sprintf("%s %s %s %d %d", r.Serial, protocol.NormalPIN(r.PIN), r.Time, r.Status, r.Nth)] = true
 	}
 	m.through = last
 	return outcome

@@ -105,17 +105,6 @@ func TestWithoutAListNoPINIsUnknown(t *testing.T) {
 	})
 }
 
-func TestNormalPIN(t *testing.T) {
-	for pin, want := range map[string]string{
-		"100001": "100001", "000100001": "100001", "  7  ": "7", "0": "0", "000": "0", "": "", "A07": "A07", "0A": "A", "slot:7": "slot:7",
-		"198001012005011001": "198001012005011001", "7\x00\x00": "7",
-	} {
-		if got := store.NormalPIN(pin); got != want {
-			t.Errorf("NormalPIN(%q) = %q, want %q", pin, got, want)
-		}
-	}
-}
-
 func TestFilterAndPagesFindTheSame(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store) {
 		var all []store.Punch

@@ -291,7 +291,7 @@ func (w *walk) one(r store.SightingRow, link *protocol.Link, received time.Time)
 	}{
 		{"terminal", fits},
 		{"time", r.Time == string(record.Time)},
-		{"pin", r.PIN == store.NormalPIN(record.PIN)},
+		{"pin", r.PIN == protocol.NormalPIN(record.PIN)},
 		{"status", r.Status == int64(record.Status)},
 		{"nth", r.Nth == int64(record.Nth)},
 		{"flags", received.IsZero() || r.Flags == int64(store.FlagsOf(record, received))},

@@ -179,7 +179,7 @@ func (r *reading) take(l line) error {
 		return err
 	}
 	for i, record := range s.Records {
-		k := punchKey{record.Serial, store.NormalPIN(record.PIN), record.Time, record.Status, record.Nth}
+		k := punchKey{record.Serial, protocol.NormalPIN(record.PIN), record.Time, record.Status, record.Nth}
 		if !r.terminals[record.Serial] || !r.month.has(record, l.Received) || r.seen[k] {
 			continue
 		}

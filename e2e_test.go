@@ -180,7 +180,10 @@ func (w *world) newOffice(site, profile string, punches int) *office {
 		w.t.Fatal(err)
 	}
 	udp := p.Users == zk.User28
-	terminal, err := zktest.New(zktest.Config{Profile: p, Serial: "SIM-" + site})
+	terminal, err := zktest.New(zktest.Config{
+		Profile: p, Serial: "SIM-" + site,
+		Clock: func() time.Time { return protocol.Wall(time.Now()) },
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}

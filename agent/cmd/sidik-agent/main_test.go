@@ -9,6 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk/zktest"
 )
@@ -39,6 +40,9 @@ func TestScripts(t *testing.T) {
 // simulate starts a terminal with three people and four punches, one of them at
 // a time that does not exist, and tells the script its address.
 func simulate(env *testscript.Env, name string, c zktest.Config, fault *zktest.Fault) error {
+	if c.Clock == nil {
+		c.Clock = func() time.Time { return protocol.Wall(time.Now()) }
+	}
 	terminal, err := zktest.New(c)
 	if err != nil {
 		return err

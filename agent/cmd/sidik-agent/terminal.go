@@ -278,11 +278,9 @@ func (t *technician) clock(ctx context.Context, conn *zk.Conn, out sheet) error 
 	wall, exists := now.Wall()
 	fields := []field{{"time", nil}, {"raw_time", uint32(now)}, {"offset_seconds", nil}}
 	if exists {
-		mid := before.Add(time.Since(before) / 2)
-		_, zone := mid.Zone()
-		local := mid.Add(time.Duration(zone) * time.Second).UTC()
+		ours := protocol.Wall(before.Add(time.Since(before) / 2))
 		fields[0].value, fields[1].value = now.String(), nil
-		fields[2].value = int(wall.Sub(local).Round(time.Second) / time.Second)
+		fields[2].value = int(wall.Sub(ours).Round(time.Second) / time.Second)
 	}
 	return out.line(fields...)
 }

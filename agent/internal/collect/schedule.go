@@ -9,6 +9,7 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
+	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
 // wholeRetry is how long after a failed whole read only new rows are read: on a bad
@@ -120,7 +121,8 @@ func (r *reader) serve(ctx context.Context, mode terminal.Mode, asked *request) 
 // night gets it in the day that follows.
 func (r *reader) wholeDue(now time.Time) bool {
 	since := now.Sub(time.Unix(r.cursor().Whole, 0))
-	night := now.Hour() >= r.policy.NightFrom && now.Hour() < r.policy.NightUntil
+	hour := protocol.Wall(now).Hour()
+	night := hour >= r.policy.NightFrom && hour < r.policy.NightUntil
 	return since > 36*time.Hour || night && since > 12*time.Hour || since < -time.Hour // the clock was ahead then
 }
 

@@ -145,8 +145,8 @@ func TestWholeLogIsReadOnceANight(t *testing.T) {
 			t.Fatalf("%d whole reads in three days: %v", len(nights), nights)
 		}
 		for _, r := range nights {
-			if h := r.at.Hour(); h < 1 || h >= 5 {
-				t.Errorf("a whole read at %s", r.at)
+			if h := protocol.Wall(r.at).Hour(); h < 1 || h >= 5 {
+				t.Errorf("a whole read at %s", protocol.Wall(r.at))
 			}
 		}
 	})

@@ -32,6 +32,9 @@ type office struct {
 
 func newOffice(t testing.TB, network string, c zktest.Config, punches int) *office {
 	t.Helper()
+	if c.Clock == nil {
+		c.Clock = func() time.Time { return protocol.Wall(time.Now()) }
+	}
 	sim, err := zktest.New(c)
 	if err != nil {
 		t.Fatal(err)

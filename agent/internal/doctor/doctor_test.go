@@ -28,6 +28,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // terminal starts a simulated terminal and returns how a configuration names it.
 func terminal(t *testing.T, c zktest.Config) config.Terminal {
 	t.Helper()
+	if c.Clock == nil {
+		c.Clock = func() time.Time { return protocol.Wall(time.Now()) }
+	}
 	sim, err := zktest.New(c)
 	if err != nil {
 		t.Fatal(err)

@@ -30,10 +30,6 @@ func (f Flags) Names() []string {
 	return names
 }
 
-// Zone is the zone of all terminals' clocks: WIB. It decides nothing but the
-// flag of a time that lies ahead.
-const Zone = 7 * time.Hour
-
 // Clocks that differ by less are called right.
 const (
 	futureMargin = 10 * time.Minute
@@ -46,7 +42,7 @@ func FlagsOf(r protocol.Record, received time.Time) (f Flags) {
 	switch {
 	case !exists:
 		f |= FlagImpossible
-	case wall.After(received.UTC().Add(Zone + futureMargin)):
+	case wall.After(protocol.Wall(received).Add(futureMargin)):
 		f |= FlagFuture
 	}
 	if off := time.Duration(r.Offset) * time.Second; r.Offset != protocol.OffsetUnknown && off.Abs() > clockMargin {

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 )
@@ -108,7 +107,7 @@ func parseMonth(s string) (month, error) {
 	}
 	next := at.AddDate(0, 1, 0)
 	return month{
-		protocol.NewLocalTime(at), protocol.NewLocalTime(next), at.Add(-store.Zone), next.Add(-store.Zone),
+		protocol.NewLocalTime(at), protocol.NewLocalTime(next), at.Add(-protocol.Zone), next.Add(-protocol.Zone),
 	}, nil
 }
 

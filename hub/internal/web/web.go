@@ -73,7 +73,7 @@ func New(o Options) http.Handler {
 		o.Now = time.Now
 	}
 	if o.Zone == nil {
-		o.Zone = time.FixedZone("WIB", 7*60*60)
+		o.Zone = time.FixedZone("WIB", int(protocol.Zone/time.Second))
 	}
 	s := &server{Options: o, catalogue: phrase.New(), assets: loadAssets()}
 	s.templates = loadTemplates()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk/zktest"
 )
@@ -50,7 +51,8 @@ func Terminal(ctx context.Context, out io.Writer, o Options) (err error) {
 	}
 	t, err := zktest.New(zktest.Config{
 		Profile: profile, Serial: o.Serial, CommKey: o.CommKey,
-		Form: zktest.Form{Gap: o.Gap, PacketSize: o.PacketSize, Fragment: o.Fragment, Coalesce: o.Coalesce},
+		Clock: func() time.Time { return protocol.Wall(time.Now()) },
+		Form:  zktest.Form{Gap: o.Gap, PacketSize: o.PacketSize, Fragment: o.Fragment, Coalesce: o.Coalesce},
 	})
 	if err != nil {
 		return err
@@ -101,7 +103,7 @@ func (o Options) live(ctx context.Context, t *zktest.Terminal) error {
 		case <-ctx.Done():
 			return keep()
 		case at := <-ticks:
-			if err := somebodyPunches(t, turn, at); err != nil {
+			if err := somebodyPunches(t, turn, protocol.Wall(at)); err != nil {
 				return err
 			}
 			turn++

@@ -130,9 +130,7 @@ func (d *Driver) clock(ctx context.Context) (protocol.LocalTime, protocol.Offset
 		return "", protocol.OffsetUnknown, nil
 	}
 	// Half of the way there and back, and half of the second that the terminal cuts off.
-	ours := before.Add(time.Since(before) / 2)
-	_, zone := ours.Zone()
-	ours = ours.Add(time.Duration(zone) * time.Second).UTC()
+	ours := protocol.Wall(before.Add(time.Since(before) / 2))
 	offset := wall.Add(time.Second / 2).Sub(ours).Round(time.Second)
 	return protocol.NewLocalTime(wall), protocol.Offset(offset / time.Second), nil
 }

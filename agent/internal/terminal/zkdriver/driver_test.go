@@ -31,6 +31,9 @@ type stand struct {
 func newStand(t testing.TB, network string, c zktest.Config, d zkdriver.Config) *stand {
 	t.Helper()
 	c.CommKey, d.CommKey = 4711, 4711
+	if c.Clock == nil {
+		c.Clock = func() time.Time { return protocol.Wall(time.Now()) }
+	}
 	sim, err := zktest.New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -278,7 +281,7 @@ func listen(t *testing.T, greeting []byte) string {
 func TestClockOffset(t *testing.T) {
 	for _, ahead := range []time.Duration{0, -90 * time.Second, 3 * time.Hour} {
 		s := newStand(t, "tcp", zktest.Config{}, zkdriver.Config{})
-		s.SetClock(time.Now().Add(ahead))
+		s.SetClock(protocol.Wall(time.Now()).Add(ahead))
 		r, err := s.Source(s.Serial()).Read(t.Context(), terminal.Ask{})
 		if off := time.Duration(r.Offset)*time.Second - ahead; err != nil || off.Abs() > time.Second || r.Clock == "" {
 			t.Errorf("offset %d, clock %q, %v, want %v", r.Offset, r.Clock, err, ahead)

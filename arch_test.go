@@ -86,8 +86,10 @@ func ourHouse() house {
 		reserved: []reserve{
 			{[]string{"go.etcd.io/bbolt"}, []string{"agent/internal/buffer"},
 				"whoever can open the buffer's file can lose punches; one package knows its rules"},
-			{[]string{"database/sql", "database/sql/driver", "modernc.org/...", "github.com/jackc/...", "github.com/pressly/..."}, []string{"hub/internal/store", "hub/internal/storetest"},
-				"SQL in one place: two dialects and the append-only rules are kept together"},
+			{[]string{"database/sql/driver", "modernc.org/...", "github.com/jackc/...", "github.com/pressly/..."}, []string{"hub/internal/store", "hub/internal/storetest"},
+				"engines in one place: two dialects, the migrations and the append-only rules are kept together"},
+			{[]string{"database/sql"}, []string{"hub/internal/store", "hub/internal/storetest"},
+				"SQL belongs to the rooms that keep something; they reach the database through the store only"},
 			{[]string{"github.com/eclipse/paho.mqtt.golang/..."}, []string{"protocol/mqtt"},
 				"paho has a score of pitfalls; they are handled once"},
 			{[]string{"github.com/nats-io/..."}, []string{"hub/internal/broker", "protocol/mqtt/mqtttest"},

@@ -110,6 +110,17 @@ func (s *Store) update(ctx context.Context, change func(*sql.Tx) error) error {
 	return s.engine.mapped(tx.Commit())
 }
 
+// Update is update for the rooms that keep their own tables here: directory and
+// vault. Their SQL is the common one; dialects stay in this package.
+func (s *Store) Update(ctx context.Context, change func(*sql.Tx) error) error {
+	return s.update(ctx, change)
+}
+
+// Query runs a query outside any change and calls row for every row of the answer.
+func (s *Store) Query(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {
+	return s.engine.mapped(each(ctx, s.read, row, query, args...))
+}
+
 // querier is what reading needs: the pool, or one transaction.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)

@@ -1,9 +1,10 @@
 // Package seal holds the keys of agents and hubs: making them, keeping them in
-// files, signing and checking signatures. It knows nothing of messages; package
-// protocol says what is signed.
+// files, signing, checking signatures, and sealing what only one receiver may read.
+// It knows nothing of messages; package protocol says what is signed and what a
+// sealed box is for.
 //
-// Beware: a SigningKey never prints itself. Whoever needs its bytes for a file
-// goes through Create and Load; there is no other way out.
+// Beware: a SigningKey or SealingKey never prints itself. Whoever needs its bytes
+// for a file goes through Create and Load; there is no other way out.
 package seal
 
 import (

@@ -46,20 +46,18 @@ func (c Change) Deletes() bool {
 // Reason is why a difference stays.
 type Reason string
 
-// The reasons. Mode and Approval are the roster's and the agent's caution, the
-// others are the terminal's limits.
+// The reasons: the roster's mode, the terminal's limits, and what must not happen.
 const (
-	ReasonMode         Reason = "mode"
-	ReasonPINWidth     Reason = "pin-width"
-	ReasonPINLetters   Reason = "pin-letters"
-	ReasonUsersFull    Reason = "users-full"
-	ReasonFingersFull  Reason = "fingers-full"
-	ReasonAlgorithm    Reason = "algorithm"
-	ReasonReadOnly     Reason = "read-only"
-	ReasonShared       Reason = "shared-finger"
-	ReasonLastAdmin    Reason = "last-administrator"
-	ReasonUserMissing  Reason = "user-missing" // a finger of a user that cannot be added
-	ReasonPINAmbiguous Reason = "pin-twice"    // two users of one PIN, and only one may stay
+	ReasonMode        Reason = "mode"
+	ReasonPINWidth    Reason = "pin-width"
+	ReasonPINLetters  Reason = "pin-letters"
+	ReasonUsersFull   Reason = "users-full"
+	ReasonFingersFull Reason = "fingers-full"
+	ReasonAlgorithm   Reason = "algorithm"
+	ReasonReadOnly    Reason = "read-only"
+	ReasonShared      Reason = "shared-finger"
+	ReasonLastAdmin   Reason = "last-administrator"
+	ReasonOnlyFinger  Reason = "only-finger" // somebody who is rightly there can punch with nothing else now
 )
 
 // Blocked is a difference that this plan leaves.

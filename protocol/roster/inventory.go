@@ -26,7 +26,7 @@ type Capabilities struct {
 	NameBytes    int   `json:"name_bytes"`    // bytes of a name; 0: names are not written
 	NameASCII    bool  `json:"name_ascii"`    // shows nothing but ASCII rightly
 	ReadOnly     bool  `json:"read_only"`     // refuses what is written
-	SharedFinger bool  `json:"shared_finger"` // takes one finger under two PINs
+	UniqueFinger bool  `json:"unique_finger"` // refuses one finger under two PINs
 }
 
 // Held is one user as the terminal has it.

@@ -123,6 +123,11 @@ func (e Entry) check() error {
 		if i > 0 && !e.Fingers[i-1].before(f) {
 			return fmt.Errorf("finger %d does not follow in order", f.Number)
 		}
+		for _, o := range e.Fingers[:i] {
+			if o.Digest == f.Digest {
+				return fmt.Errorf("fingers %d and %d are one template", o.Number, f.Number)
+			}
+		}
 	}
 	return nil
 }

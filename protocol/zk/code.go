@@ -27,6 +27,18 @@ type Code uint16
 //	                         or   DATA len bytes
 //	FREE_DATA                →    ACK_OK
 //
+// Writing users and fingers:
+//
+//	DISABLEDEVICE seconds    →    ACK_OK                         nobody punches meanwhile
+//	USER_WRQ row             →    ACK_OK                         over whoever has the slot
+//	PREPARE_DATA u32 length  →    ACK_OK                         begins an upload
+//	DATA 1024 bytes          →    ACK_OK                         each
+//	TMP_WRITE                →    ACK_OK                         the upload is one finger
+//	SAVE_USERTEMPS           →    ACK_OK                         or users with their fingers
+//	FREE_DATA                →    ACK_OK
+//	REFRESHDATA              →    ACK_OK
+//	ENABLEDEVICE             →    ACK_OK
+//
 // Live events, at any moment once registered:
 //
 //	REG_EVENT u32 mask       →    ACK_OK

@@ -17,15 +17,21 @@ const askTries = 3
 // is not taken for the answer to the next: it may describe another state of the
 // terminal. A silent TCP line is not asked again.
 func (c *Conn) ask(ctx context.Context, command Code, body []byte) (Packet, error) {
+	p, _, err := c.askSeveral(ctx, command, body)
+	return p, err
+}
+
+// askSeveral is ask that says how often it sent the request.
+func (c *Conn) askSeveral(ctx context.Context, command Code, body []byte) (p Packet, sent int, err error) {
 	retried := false
-	for try := 1; ; try++ {
-		p, err := c.askOnce(ctx, command, body)
+	for sent = 1; ; sent++ {
+		p, err = c.askOnce(ctx, command, body)
 		again := errors.Is(err, ErrChecksum) || errors.Is(err, ErrSilent) && c.line.lossy()
 		if err == nil && p.Code == AckRetry && !retried {
 			retried, again = true, true
 		}
-		if !again || try == askTries {
-			return p, err
+		if !again || sent == askTries {
+			return p, sent, err
 		}
 	}
 }

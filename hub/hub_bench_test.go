@@ -185,7 +185,7 @@ func (a *sender) talk(ctx context.Context, conn *mqtt.Conn) error {
 		if err != nil {
 			return err
 		}
-		return conn.Publish(ctx, mqtt.Message{Topic: e.Topic(), Payload: payload, Retained: kind.Retained()})
+		return conn.Publish(ctx, mqtt.Message{Topic: e.Topic().String(), Payload: payload, Retained: kind.Retained()})
 	}
 	if err := publish(protocol.KindState, protocol.State{Status: protocol.StatusReady, Boot: "b", Key: a.key.Public(),
 		Conditions: []protocol.Condition{}, Terminals: []protocol.Terminal{}}); err != nil {

@@ -61,7 +61,7 @@ func benchmarkOpen(b *testing.B, punches int) {
 }
 
 func topicOf(m message) string {
-	return protocol.Topic{Site: m.envelope.Site, Kind: m.envelope.Kind}.String()
+	return m.envelope.Topic().String()
 }
 
 func BenchmarkDecodeBody100(b *testing.B) {

@@ -178,8 +178,8 @@ func Parse(topic string, message []byte) (Envelope, error) {
 		if err != nil {
 			return Envelope{}, refuse(ReasonTopic, "%w", err)
 		}
-		if t.Kind != e.Kind || t.Site != e.Site {
-			return Envelope{}, refuse(ReasonTopic, "a %s message of %s came by %s", e.Kind, e.Site, topic)
+		if r, _ := t.Kind.rule(); t.Kind != e.Kind || t.Site != e.Site || r.subject && string(t.Serial) != e.Subject {
+			return Envelope{}, refuse(ReasonTopic, "a %s message of %s %s came by %s", e.Kind, e.Site, e.Subject, topic)
 		}
 	}
 	// One message has one form. Without this, a changed letter in a field's name
@@ -219,8 +219,14 @@ func (e Envelope) IntoUnchecked(body any) error {
 	return nil
 }
 
-// Topic is where the message belongs.
-func (e Envelope) Topic() string { return Topic{e.Site, e.Kind}.String() }
+// Topic is where the message belongs; the part of a document is for its sender to add.
+func (e Envelope) Topic() Topic {
+	t := Topic{Site: e.Site, Kind: e.Kind}
+	if r, _ := e.Kind.rule(); r.subject {
+		t.Serial = Serial(e.Subject)
+	}
+	return t
+}
 
 // signed returns the bytes under the signature: a label, then every field but
 // sig in order, each with a big-endian uint32 length before it.

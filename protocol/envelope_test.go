@@ -19,7 +19,7 @@ import (
 func receiptMessage(t testing.TB) (topic string, text []byte) {
 	m := messages(t)["receipt"]
 	m.envelope.Subject = "X100C0001"
-	return protocol.Topic{Site: m.envelope.Site, Kind: m.envelope.Kind}.String(), write(t, m.envelope, m.body, m.key)
+	return m.envelope.Topic().String(), write(t, m.envelope, m.body, m.key)
 }
 
 // One row for each field of the envelope: the message is written again with only

@@ -3,6 +3,7 @@ package protocol_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/hpke"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/binary"
@@ -42,6 +43,33 @@ func fixedKey(t testing.TB, name string) seal.SigningKey {
 
 func agentKey(t testing.TB) seal.SigningKey { return fixedKey(t, "agent") }
 func hubKey(t testing.TB) seal.SigningKey   { return fixedKey(t, "hub") }
+
+// sealingKey is a site's sealing key, made from a seed that is written here.
+func sealingKey(t testing.TB) seal.SealingKey {
+	t.Helper()
+	seed := sha256.Sum256([]byte("sidik test sealing key"))
+	private, err := hpke.MLKEM768X25519().NewPrivateKey(seed[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "sealing.pem")
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{
+		Type: "SIDIK SEALING KEY", Bytes: seed[:],
+		Headers: map[string]string{"Fingerprint": fmt.Sprintf("%x", sha256.Sum256(private.PublicKey().Bytes()))},
+	}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	key, err := seal.LoadSealing(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// fixedBox has the form of a box; that real ones open is package seal's test.
+func fixedBox() seal.Box {
+	return seal.Box{Suite: seal.Suite, To: "0011223344556677", Data: bytes.Repeat([]byte("sealed "), 200)}
+}
 
 // fixedHash is a hash that a reader of a golden file can tell from another.
 func fixedHash(name string) protocol.Hash {
@@ -128,6 +156,11 @@ func messages(t testing.TB) map[string]message {
 			Offset: -42, Watermark: "2026-01-02T07:31:05", LastRead: instant("2026-01-02T00:31:05Z"), Proof: "count",
 		}},
 	}
+	ofTerminal := func(e protocol.Envelope) protocol.Envelope {
+		e.Subject = "X100C0001"
+		return e
+	}
+	templates := protocol.Templates{Serial: "X100C0001", Items: []protocol.SealedTemplate{{PIN: "100001", Finger: 6, Algorithm: 10, Digest: fixedHash("template"), Box: fixedBox()}}}
 	lost := protocol.State{Status: protocol.StatusLost, Boot: state.Boot, Key: agent.Public(), Version: state.Version, Clock: protocol.ClockHeld, Epoch: s.Epoch, Receipt: json.RawMessage("null")}
 	will := of(up, protocol.KindState, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, protocol.WillMessage)})
 	will.At = nil
@@ -137,7 +170,23 @@ func messages(t testing.TB) map[string]message {
 		"punches":    {of(up, protocol.KindPunches, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 2)}), s, agent},
 		"receipt":    {of(down, protocol.KindReceipt, protocol.Seq{Life: 3, Counter: 18}), receipt, hub},
 		"hub":        {of(all, protocol.KindHub, protocol.Seq{Life: 3, Counter: 1}), protocol.Hub{Status: protocol.HubBorn, Generation: receipt.Generation, Version: "v0.1.0"}, hub},
-		"keys":       {of(all, protocol.KindKeys, protocol.Seq{Life: 3, Counter: 2}), protocol.KeyList{Signing: []seal.PublicKey{hub.Public()}}, hub},
+		"keys-sealing": {of(all, protocol.KindKeys, protocol.Seq{Life: 3, Counter: 3}), protocol.KeyList{Signing: []seal.PublicKey{hub.Public()},
+			Sealing: []seal.SealingPublic{sealingKey(t).Public()}}, hub},
+		"roster": {ofTerminal(of(down, protocol.KindRoster, protocol.Seq{Life: 3, Counter: 7})), protocol.Roster{AsOf: "2026-02-01", Mode: "enforce", Users: 57, Fingers: 112,
+			Doc: protocol.Document{Digest: fixedHash("roster"), Size: 40_000, Box: fixedBox()}}, hub},
+		"roster-head": {ofTerminal(of(down, protocol.KindRoster, protocol.Seq{Life: 3, Counter: 8})), protocol.Roster{AsOf: "2026-02-01", Mode: "observe", Users: 3000, Fingers: 9000,
+			Doc: protocol.Document{Digest: fixedHash("large roster"), Size: 1_400_000, Parts: 9}}, hub},
+		"inventory": {ofTerminal(of(up, protocol.KindInventory, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 3)})), protocol.Inventory{Sealing: sealingKey(t).Public(), Users: 57, Fingers: 112,
+			Doc: protocol.Document{Digest: fixedHash("inventory"), Size: 40_000, Box: fixedBox()}}, agent},
+		"templates-up":   {of(up, protocol.KindTemplatesUp, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 4)}), templates, agent},
+		"templates-down": {of(down, protocol.KindTemplatesDown, protocol.Seq{Life: 3, Counter: 9}), templates, hub},
+		"results": {of(up, protocol.KindResults, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 5)}), protocol.Results{
+			Serial: "X100C0001", Roster: protocol.Seq{Life: 3, Counter: 7}, Inventory: fixedHash("inventory"), State: protocol.StandingBraked,
+			Outcomes: []protocol.Outcome{{Act: "add-user", PIN: "100001"}, {Act: "add-finger", PIN: "100001", Finger: 6, Reason: "template-missing"}},
+			Blocked:  []protocol.Outcome{{Act: "drop-user", PIN: "100002", Reason: "last-administrator"}},
+			Wants:    []protocol.Hash{fixedHash("template")}, Plan: fixedHash("plan"),
+		}, agent},
+		"keys": {of(all, protocol.KindKeys, protocol.Seq{Life: 3, Counter: 2}), protocol.KeyList{Signing: []seal.PublicKey{hub.Public()}}, hub},
 	}
 }
 

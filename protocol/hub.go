@@ -35,12 +35,14 @@ func (h Hub) Check() error {
 // when its fingerprint is the one that the agent's configuration names.
 type KeyList struct {
 	Signing []seal.PublicKey `json:"signing"`
+	// Sealing are the keys to which sites seal; the first one is used.
+	Sealing []seal.SealingPublic `json:"sealing,omitempty"`
 }
 
 // Check reports a document without use.
 func (k KeyList) Check() error {
-	if len(k.Signing) == 0 || len(k.Signing) > 16 {
-		return errors.New("keys document without a signing key, or with more than 16")
+	if len(k.Signing) == 0 || len(k.Signing) > 16 || len(k.Sealing) > 16 {
+		return errors.New("keys document without a signing key, or with more than 16 keys")
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 // filled too. What has a text form of its own gets a value that has one.
 func bodies[T any](t testing.TB) *rapid.Generator[T] {
 	keys := []seal.PublicKey{agentKey(t).Public(), hubKey(t).Public()}
+	sealing := []seal.SealingPublic{sealingKey(t).Public()}
 	custom := func(draw func(t *rapid.T) any) *rapid.Generator[any] { return rapid.Custom(draw) }
 	return rapid.MakeCustom[T](rapid.MakeConfig{Types: map[reflect.Type]*rapid.Generator[any]{
 		reflect.TypeFor[seal.PublicKey](): custom(func(t *rapid.T) any { return rapid.SampledFrom(keys).Draw(t, "key") }),
@@ -28,6 +29,13 @@ func bodies[T any](t testing.TB) *rapid.Generator[T] {
 		}),
 		reflect.TypeFor[map[string]string](): custom(func(t *rapid.T) any {
 			return rapid.MapOfN(text(0, 5), text(0, 5), 1, 3).Draw(t, "args") // an empty one is left out
+		}),
+		reflect.TypeFor[seal.SealingPublic](): custom(func(t *rapid.T) any { return rapid.SampledFrom(sealing).Draw(t, "sealing key") }),
+		reflect.TypeFor[[]seal.SealingPublic](): custom(func(t *rapid.T) any { // an empty list is left out
+			return rapid.SampledFrom([][]seal.SealingPublic{nil, sealing}).Draw(t, "sealing keys")
+		}),
+		reflect.TypeFor[seal.Box](): custom(func(t *rapid.T) any {
+			return seal.Box{Suite: seal.Suite, To: fixedBox().To, Data: rapid.SliceOfN(rapid.Byte(), 1, 9).Draw(t, "sealed")}
 		}),
 		reflect.TypeFor[[]byte](): custom(func(t *rapid.T) any { return rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "bytes") }),
 	}})
@@ -57,6 +65,11 @@ func TestMessagesKeepEveryField(t *testing.T) {
 	roundTrip[protocol.Receipt](t)
 	roundTrip[protocol.Hub](t)
 	roundTrip[protocol.KeyList](t)
+	roundTrip[protocol.Roster](t)
+	roundTrip[protocol.Part](t)
+	roundTrip[protocol.Inventory](t)
+	roundTrip[protocol.Templates](t)
+	roundTrip[protocol.Results](t)
 	roundTrip[protocol.Seq](t)
 }
 

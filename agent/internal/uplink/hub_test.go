@@ -182,13 +182,13 @@ func sealed(t *testing.T, e protocol.Envelope, body any, key seal.SigningKey) []
 func (w *world) sayKeys(key seal.SigningKey) {
 	w.t.Helper()
 	e := protocol.Envelope{Kind: protocol.KindKeys, Site: protocol.HubSite, Seq: protocol.Seq{Life: 5, Counter: 1}}
-	w.publish(e.Topic(), sealed(w.t, e, protocol.KeyList{Signing: []seal.PublicKey{key.Public()}}, key))
+	w.publish(e.Topic().String(), sealed(w.t, e, protocol.KeyList{Signing: []seal.PublicKey{key.Public()}}, key))
 }
 
 func (w *world) sayHub(counter uint64, status protocol.HubStatus) {
 	w.t.Helper()
 	e := protocol.Envelope{Kind: protocol.KindHub, Site: protocol.HubSite, Seq: protocol.Seq{Life: 5, Counter: counter}}
-	w.publish(e.Topic(), sealed(w.t, e, protocol.Hub{Status: status, Generation: generation(5)}, w.hub))
+	w.publish(e.Topic().String(), sealed(w.t, e, protocol.Hub{Status: status, Generation: generation(5)}, w.hub))
 }
 
 // generation is the hub's life of a number, the same in every call.

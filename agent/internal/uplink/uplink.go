@@ -167,7 +167,7 @@ func (u *Uplink) message(kind protocol.Kind, body any, counter uint64) (mqtt.Mes
 		At:   u.o.Now(),
 	}
 	payload, err := protocol.Seal(e, body, u.o.Key)
-	return mqtt.Message{Topic: e.Topic(), Payload: payload, Retained: kind.Retained()}, err
+	return mqtt.Message{Topic: e.Topic().String(), Payload: payload, Retained: kind.Retained()}, err
 }
 
 // serve lives as long as one connection.

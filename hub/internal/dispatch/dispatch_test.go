@@ -168,7 +168,7 @@ func TestKeysAndReceiptsAreInPlaceBeforeTheBirthAndGoneIsSaidAtTheEnd(t *testing
 		t.Errorf("at the end the hub says %s as %s after %s, want gone", hub.Status, e.Seq, birth.Seq)
 	}
 	w.heard = make(chan mqtt.Message, 100)
-	w.connect(mqtt.Options{ClientID: "later", Subscribe: []string{e.Topic()}}, func(ctx context.Context, c *mqtt.Conn) error {
+	w.connect(mqtt.Options{ClientID: "later", Subscribe: []string{e.Topic().String()}}, func(ctx context.Context, c *mqtt.Conn) error {
 		select {
 		case m := <-c.Messages():
 			w.heard <- m

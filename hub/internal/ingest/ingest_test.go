@@ -92,7 +92,7 @@ func (w *world) seal(key seal.SigningKey, e protocol.Envelope, body any) mqtt.Me
 	}
 	payload, err := protocol.Seal(e, body, key)
 	ok(w.t, err)
-	return mqtt.Message{Topic: e.Topic(), Payload: payload}
+	return mqtt.Message{Topic: e.Topic().String(), Payload: payload}
 }
 
 func (w *world) punches(s protocol.Segment) mqtt.Message {

@@ -88,9 +88,9 @@ type Unit struct {
 type Terminal struct {
 	ID        TerminalID
 	Serial    protocol.Serial
-	Mode      roster.Mode
-	MaxAdmins int
-	Algorithm uint8 // of its templates, 9 or 10; 0: not known
+	Mode      History[roster.Mode] // none: observe
+	MaxAdmins History[int]         // none: DefaultMaxAdmins
+	Algorithm uint8                // of its templates, 9 or 10; 0: not known
 	Serves    []Serving
 }
 
@@ -128,6 +128,10 @@ type Grant struct {
 	Privilege roster.Privilege
 	Period
 }
+
+// DefaultMaxAdmins is how many administrators a terminal may have before it is a
+// finding, where the register says nothing else.
+const DefaultMaxAdmins = 3
 
 // Settings are what holds where no unit says otherwise.
 type Settings struct {

@@ -1,10 +1,11 @@
-// Package zkdriver reads terminals that serve port 4370, over package zk.
+// Package zkdriver reads and changes terminals that serve port 4370, over package zk.
 //
 // It knows sessions: one at a time for each terminal, whose serial number is checked
 // before anything else of it is read. It must not know the buffer or when to read.
 //
-// Beware: it never disables a terminal. Each new session begins with ENABLEDEVICE,
-// because whoever crashed before us may have left people in front of a dead keypad.
+// Beware: only Put and Drop disable a terminal, and no longer than they write. Each new
+// session begins with ENABLEDEVICE, because whoever crashed before us, we ourselves
+// among them, may have left people in front of a dead keypad.
 package zkdriver
 
 import (
@@ -27,9 +28,13 @@ type Config struct {
 	Live      bool            // keep the session between reads; without it Watch is of little use
 	Timeout   time.Duration   // longest silence while an answer is due; 0 is 5 s
 	KeepAlive time.Duration   // longest silence of a session that is kept; 0 is 25 s
+
+	// What a terminal does not say about itself, and somebody found out.
+	ReadOnly     bool // it refuses what is written
+	UniqueFinger bool // it refuses one finger under two PINs
 }
 
-// Driver is a terminal.Source and a terminal.Hinter.
+// Driver is a terminal.Source, a terminal.Hinter and a terminal.Keeper.
 type Driver struct {
 	config Config
 	line   *line

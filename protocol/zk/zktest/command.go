@@ -22,6 +22,9 @@ func (t *Terminal) handle(l *link, p zk.Packet) (answer []zk.Packet, then func()
 	if !l.authorised {
 		return l.reply(p, zk.AckUnauth, nil), nil
 	}
+	if alters(p.Code) {
+		return t.alter(l, p)
+	}
 	switch p.Code {
 	case zk.CmdAuth:
 		return l.reply(p, zk.AckOK, nil), nil
@@ -29,7 +32,7 @@ func (t *Terminal) handle(l *link, p zk.Packet) (answer []zk.Packet, then func()
 		return t.restart(l, p)
 	case zk.PrepareBuffer, zk.ReadBuffer, zk.CmdAttLogRead, zk.CmdDBRead, zk.CmdTempRead, zk.CmdUserTempRead:
 		return t.bulk(l, p), nil
-	case zk.PrepareData, zk.Data, zk.FreeData, zk.CmdChecksumBuffer, zk.CmdTempWrite, zk.CmdSaveUserTemps:
+	case zk.PrepareData, zk.Data, zk.FreeData, zk.CmdChecksumBuffer:
 		return t.take(l, p), nil
 	case zk.CmdStartEnroll:
 		return t.enrol(l, p)
@@ -157,15 +160,6 @@ func (t *Terminal) change(p zk.Packet) zk.Code {
 				t.disabledUntil = time.Now().Add(time.Duration(s) * time.Second)
 			}
 		}
-	case zk.CmdUserWrite:
-		u, err := t.profile.Users.Parse(bytes.Clone(p.Body))
-		done = err == nil && u.UID != 0 && t.putUser(u) == nil
-	case zk.CmdDeleteUser:
-		done = len(p.Body) >= 2 && t.dropUser(binary.LittleEndian.Uint16(p.Body))
-	case zk.CmdDeleteUserTemp:
-		done = t.dropTemplates(p.Body)
-	case zk.CmdDeleteTemp:
-		done = t.dropTemplateOf(p.Body)
 	case zk.CmdClearAdmin:
 		for i := range t.users {
 			t.users[i].Privilege = zk.PrivilegeUser
@@ -210,32 +204,6 @@ func (t *Terminal) clearData(kind []byte) bool {
 	t.operation(13, 0)
 	t.touch()
 	return true
-}
-
-// dropTemplates carries out u16 slot, u8 finger. Colour terminals take finger 0 for all
-// fingers of the user.
-func (t *Terminal) dropTemplates(body []byte) bool {
-	if len(body) < 3 {
-		return false
-	}
-	uid, finger := binary.LittleEndian.Uint16(body), body[2]
-	if finger != 0 || t.profile.Users == zk.User28 {
-		return t.dropTemplate(uid, finger)
-	}
-	dropped := false
-	for f := range uint8(10) {
-		dropped = t.dropTemplate(uid, f) || dropped
-	}
-	return dropped
-}
-
-// dropTemplateOf carries out char[24] PIN, u8 finger.
-func (t *Terminal) dropTemplateOf(body []byte) bool {
-	if len(body) < 25 {
-		return false
-	}
-	u, found := t.userByPIN(text(body[:24]))
-	return found && t.dropTemplate(u.UID, body[24])
 }
 
 // text is a NUL-padded field.

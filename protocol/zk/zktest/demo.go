@@ -24,7 +24,7 @@ const (
 // the same day give the same contents. The punches end the evening before the terminal's
 // today; some rows are equal to the row before, as it happens in the field.
 func (t *Terminal) Fill(users, templates, punches int) error {
-	switch p := t.profile; {
+	switch p := t.Profile(); {
 	case users < 0 || templates < 0 || punches < 0:
 		return fmt.Errorf("fill terminal: numbers below zero")
 	case users > p.UserCap:

@@ -24,6 +24,7 @@ const (
 	Late          FaultKind = "late-answer"     // occasion: a request. It is answered after For
 	Freeze        FaultKind = "freeze"          // occasion: a request. From it on nothing is answered for For, 0: until Lift
 	Reboot        FaultKind = "reboot"          // occasion: a request. The terminal restarts and cannot be reached for For
+	HangUp        FaultKind = "hang-up"         // occasion: a request. The link drops in place of it (UDP: the session is forgotten)
 	LostRequest   FaultKind = "lost-request"    // occasion: a request. It never arrived
 	LostReply     FaultKind = "lost-reply"      // occasion: an answer. It is carried out and never arrives
 	LostPacket    FaultKind = "lost-packet"     // occasion: a DATA packet. It never arrives, the ones after it do
@@ -63,12 +64,32 @@ const (
 func FaultKinds() []FaultKind {
 	return []FaultKind{
 		CutOff, WrongChecksum, Garbled, BadMagic, HugeFrame, Duplicate, Stale, Late, Freeze, Reboot,
-		LostRequest, LostReply, LostPacket, Reordered,
+		HangUp, LostRequest, LostReply, LostPacket, Reordered,
 		CountHigh, CountLow, ShortSizes, RefuseBulk, RefuseRead, LengthHigh, LengthLow, TotalHigh, TotalLow,
 		CutRows, NoFinalAck, LegacyGarbage, EventInside,
 		LogGrows, LogCleared, FullLog, ClockJump, ImpossibleDates, ShuffledLog,
+		FreezeAfter, RebootAfter, HangUpAfter, Unstored, RefuseWrite,
+		ReadOnly, ReEncodes, UniqueFinger, NarrowPIN, UsersFull, FingersFull,
 	}
 }
+
+// Faults of writing users and fingers, beside those of the line with Changes set, which
+// strike before a change is made. The first group happens at its occasion, a change; the
+// second at once when it is injected, and lasts.
+const (
+	FreezeAfter FaultKind = "freeze-after"  // it is made; from then on nothing is answered for For, 0: until Lift
+	RebootAfter FaultKind = "reboot-after"  // it is made; the terminal restarts and cannot be reached for For
+	HangUpAfter FaultKind = "hang-up-after" // it is made; the link drops in place of an answer
+	Unstored    FaultKind = "unstored"      // it is acknowledged and not made
+	RefuseWrite FaultKind = "refuse-write"  // it is refused
+
+	ReadOnly     FaultKind = "read-only"     // all changes are refused
+	ReEncodes    FaultKind = "re-encodes"    // fingers are kept in other bytes than they are written in
+	UniqueFinger FaultKind = "unique-finger" // one finger under two PINs is refused
+	NarrowPIN    FaultKind = "narrow-pin"    // PINs of more than N digits are refused
+	UsersFull    FaultKind = "users-full"    // no user more than there are is taken
+	FingersFull  FaultKind = "fingers-full"  // no finger more than there are is taken
+)
 
 // Always as Times lets a fault happen at each occasion.
 const Always = -1
@@ -77,13 +98,15 @@ const Always = -1
 type Fault struct {
 	Kind    FaultKind
 	Command zk.Code       // only while this command is answered; 0: any
+	Changes bool          // only while a command that changes users or fingers is answered
 	After   int           // occasions that pass unharmed first
 	Times   int           // how often; 0 means once
 	For     time.Duration // how long (Late, Freeze, Reboot) or how far (ClockJump); 0: see orDefault
-	N       int           // how many (rows, bytes, people); 0 means 1
+	N       int           // how many (rows, bytes, people, digits); 0 means 1
 }
 
-// ParseFault reads "name", or "name,after=3,times=always,for=2s,n=40,command=1504".
+// ParseFault reads "name", or "name,after=3,times=always,for=2s,n=40,command=1504",
+// where command=changes stands for all that change users or fingers.
 func ParseFault(text string) (Fault, error) {
 	name, rest, _ := strings.Cut(text, ",")
 	f := Fault{Kind: FaultKind(name)}
@@ -120,6 +143,9 @@ func (f *Fault) set(pair string) (err error) {
 	case "n":
 		f.N, err = strconv.Atoi(value)
 	case "command":
+		if f.Changes = value == "changes"; f.Changes {
+			return nil
+		}
 		var n uint64
 		n, err = strconv.ParseUint(value, 10, 16)
 		f.Command = zk.Code(n)
@@ -145,15 +171,18 @@ func (f Fault) orDefault() Fault {
 	}
 	if f.N == 0 {
 		f.N = 1
-		if f.Kind == ImpossibleDates {
+		switch f.Kind {
+		case ImpossibleDates:
 			f.N = 7
+		case NarrowPIN:
+			f.N = 5
 		}
 	}
 	if f.For == 0 {
 		switch f.Kind {
 		case Late:
 			f.For = time.Second
-		case Reboot:
+		case Reboot, RebootAfter:
 			f.For = 2 * time.Second
 		case ClockJump:
 			f.For = -time.Hour
@@ -162,7 +191,7 @@ func (f Fault) orDefault() Fault {
 	return f
 }
 
-// Inject arms a fault. Those of the stored punches and of the clock happen at once.
+// Inject arms a fault. Those of what is stored and can be, and of the clock, happen at once.
 func (t *Terminal) Inject(f Fault) {
 	f = f.orDefault()
 	t.mu.Lock()
@@ -176,6 +205,19 @@ func (t *Terminal) Inject(f Fault) {
 		t.log.spoilDates(f.N)
 	case ShuffledLog:
 		t.log.shuffle()
+	case ReadOnly:
+		t.profile.Quirks.ReadOnly = true
+	case ReEncodes:
+		t.profile.Quirks.ReEncodes = true
+	case UniqueFinger:
+		t.profile.Quirks.UniqueFinger = true
+	case NarrowPIN:
+		t.profile.PINWidth = f.N
+		t.options["~PIN2Width"] = strconv.Itoa(f.N)
+	case UsersFull:
+		t.profile.UserCap = len(t.users)
+	case FingersFull:
+		t.profile.TemplateCap = len(t.templates)
 	default:
 		t.faults = append(t.faults, &f)
 		return
@@ -184,8 +226,7 @@ func (t *Terminal) Inject(f Fault) {
 	t.touch()
 }
 
-// Lift disarms all faults and ends a freeze and a reboot. What was done to the stored
-// punches stays.
+// Lift disarms all faults and ends a freeze and a reboot. What happened at once stays.
 func (t *Terminal) Lift() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -203,7 +244,7 @@ func (t *Terminal) Fired(kind FaultKind) int {
 // fire asks at an occasion whether a fault of this kind happens now. The caller holds t.mu.
 func (t *Terminal) fire(kind FaultKind, command zk.Code) (Fault, bool) {
 	for _, f := range t.faults {
-		if f.Kind != kind || f.Times == 0 || f.Command != 0 && f.Command != command {
+		if f.Kind != kind || f.Times == 0 || f.Command != 0 && f.Command != command || f.Changes && !alters(command) {
 			continue
 		}
 		if f.After > 0 {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"reflect"
 	"slices"
@@ -239,7 +240,9 @@ func faultCases() map[string]faultCase {
 
 func TestEachFaultDoesWhatItSays(t *testing.T) {
 	tested := map[zktest.FaultKind]bool{}
-	for name, row := range faultCases() {
+	cases := faultCases()
+	maps.Copy(cases, writeFaultCases())
+	for name, row := range cases {
 		tested[row.fault.Kind] = true
 		t.Run(name, func(t *testing.T) {
 			terminal, address := start(t, zktest.Config{}, 10, 2, 300)
@@ -312,6 +315,9 @@ func TestParseFault(t *testing.T) {
 	want := zktest.Fault{Kind: zktest.Late, After: 3, Times: zktest.Always, For: 2 * time.Second, N: 7, Command: zk.ReadBuffer}
 	if err != nil || got != want {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
+	}
+	if got, err := zktest.ParseFault("freeze,command=changes"); err != nil || got != (zktest.Fault{Kind: zktest.Freeze, Changes: true}) {
+		t.Errorf("%+v, %v, want a freeze at a change", got, err)
 	}
 	for _, kind := range zktest.FaultKinds() {
 		if f, err := zktest.ParseFault(string(kind)); err != nil || f.Kind != kind {

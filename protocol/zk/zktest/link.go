@@ -78,7 +78,7 @@ func (l *link) serve(p zk.Packet, intact bool) bool {
 		}
 		return true
 	}
-	answers, late := l.t.arrives(p.Code, intact)
+	answers, late := l.arrives(p.Code, intact)
 	if !answers {
 		return !l.dropped()
 	}

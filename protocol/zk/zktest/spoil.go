@@ -10,19 +10,21 @@ import (
 
 // arrives counts a request and does the faults that come before its answer: whether there
 // will be one, and after how long.
-func (t *Terminal) arrives(command zk.Code, intact bool) (answers bool, late time.Duration) {
+func (l *link) arrives(command zk.Code, intact bool) (answers bool, late time.Duration) {
+	t := l.t
 	t.count(command, intact)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_, lost := t.fire(LostRequest, command)
 	if f, ok := t.fire(Freeze, command); ok {
-		t.frozen = time.Now().Add(f.For)
-		if f.For == 0 {
-			t.frozen = time.Now().AddDate(100, 0, 0)
-		}
+		t.freeze(f)
 	}
 	if f, ok := t.fire(Reboot, command); ok {
 		t.reboot(f.For)
+	}
+	if _, ok := t.fire(HangUp, command); ok {
+		lost = true
+		l.drop()
 	}
 	if f, ok := t.fire(Late, command); ok {
 		late = f.For

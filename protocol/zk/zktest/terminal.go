@@ -46,12 +46,12 @@ type Config struct {
 // Terminal is one simulated terminal. Its methods may be called at any time by anybody.
 type Terminal struct {
 	cfg     Config
-	profile Profile
 	changed chan struct{}
 	closing chan struct{}
 	work    sync.WaitGroup // servers and links
 
 	mu            sync.Mutex // guards what follows
+	profile       Profile    // changed by some faults
 	options       map[string]string
 	users         []zk.User     // by slot
 	templates     []zk.Template // by slot and finger
@@ -97,7 +97,8 @@ func New(cfg Config) (*Terminal, error) {
 		return nil, errors.New("simulate terminal: packet size and fragments must be positive")
 	}
 	return &Terminal{
-		cfg: cfg, profile: cfg.Profile,
+		cfg:       cfg,
+		profile:   cfg.Profile,
 		changed:   make(chan struct{}, 1),
 		closing:   make(chan struct{}),
 		options:   cfg.Profile.options(cfg.Serial),
@@ -114,7 +115,11 @@ func New(cfg Config) (*Terminal, error) {
 func (t *Terminal) Serial() string { return t.cfg.Serial }
 
 // Profile is the family that the terminal belongs to.
-func (t *Terminal) Profile() Profile { return t.profile }
+func (t *Terminal) Profile() Profile {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.profile
+}
 
 // Close hangs up and waits until everything that served has ended.
 func (t *Terminal) Close() error {

@@ -35,10 +35,6 @@ func (t *Terminal) take(l *link, p zk.Packet) []zk.Packet {
 	case zk.CmdChecksumBuffer:
 		// The algorithm is not known and no client looks at the answer.
 		return l.reply(p, zk.AckOK, binary.LittleEndian.AppendUint32(nil, uint32(zk.Checksum(l.upload))))
-	case zk.CmdTempWrite:
-		done = t.takeTemplate(l, p.Body)
-	case zk.CmdSaveUserTemps:
-		done = len(l.upload) == l.expected && t.takeUsers(l.upload)
 	}
 	if !done {
 		return l.reply(p, zk.AckError, nil)
@@ -46,7 +42,8 @@ func (t *Terminal) take(l *link, p zk.Packet) []zk.Packet {
 	return l.reply(p, zk.AckOK, nil)
 }
 
-func (t *Terminal) takeTemplate(l *link, body []byte) bool {
+// takeUpload takes what was uploaded as one finger.
+func (t *Terminal) takeUpload(l *link, body []byte) bool {
 	if len(body) < 6 {
 		return false
 	}
@@ -54,7 +51,7 @@ func (t *Terminal) takeTemplate(l *link, body []byte) bool {
 	if n == 0 || n != len(l.upload) || body[2] > 9 {
 		return false
 	}
-	return t.putTemplate(zk.Template{
+	return t.takeTemplate(zk.Template{
 		UID: binary.LittleEndian.Uint16(body), Finger: body[2], Flag: body[3], Data: bytes.Clone(l.upload),
 	}) == nil
 }
@@ -68,13 +65,10 @@ func (t *Terminal) takeUsers(upload []byte) bool {
 	users, templates := t.users, t.templates
 	t.users, t.templates = slices.Clone(users), slices.Clone(templates)
 	for _, user := range u.Users {
-		if user.UID == 0 {
-			err = zk.ErrLayout
-		}
-		err = errors.Join(err, t.putUser(user))
+		err = errors.Join(err, t.takeUser(user))
 	}
 	for _, m := range u.Templates {
-		err = errors.Join(err, t.putTemplate(m))
+		err = errors.Join(err, t.takeTemplate(m))
 	}
 	if err != nil {
 		t.users, t.templates = users, templates

@@ -26,8 +26,10 @@ const (
 	UnitGrace   Attribute = "grace"   // days
 
 	EmployeeNIP      Attribute = "nip"
-	EmployeeNIK      Attribute = "nik" // of those without a NIP
-	EmployeeName     Attribute = "name"
+	EmployeeNIK      Attribute = "nik"          // of those without a NIP
+	EmployeeName     Attribute = "name"         // without titles: a terminal shows few letters
+	EmployeeBefore   Attribute = "title-before" // gelar depan
+	EmployeeAfter    Attribute = "title-after"  // gelar belakang
 	EmployeeKind     Attribute = "kind"
 	EmployeeSex      Attribute = "sex"
 	EmployeeBorn     Attribute = "born"

@@ -15,26 +15,23 @@ type Day struct {
 	settings   Settings
 	units      map[UnitID]*Unit
 	terminals  []*Terminal // by id
-	people     []*person   // by PIN
-	byEmployee map[EmployeeID]*person
-	at         map[UnitID][]int       // who is carried at a home, as places in people
+	placements []Placement
+	grants     []Grant
+	people     []person               // by PIN
+	places     map[EmployeeID]int32   // of each in people
+	at         map[UnitID][]int32     // who is carried at a home
 	granted    map[TerminalID][]grant // 0: everywhere
 }
 
-// person is an employee with what every roster says of them alike.
+// person is an employee on the day.
 type person struct {
 	*Employee
-	place      int
-	works      bool // is or will soon be active
-	card       *uint32
-	fingers    [3][]roster.Finger // for a terminal of unknown algorithm, of 9, of 10
-	placements []*Placement
-	grants     []*Grant
+	works bool // is or will soon be active
 }
 
 // grant is a right that holds on the day.
 type grant struct {
-	place     int
+	place     int32
 	privilege roster.Privilege
 }
 
@@ -42,11 +39,13 @@ type grant struct {
 func On(s Snapshot, day roster.Date) *Day {
 	d := &Day{
 		day: day, settings: s.Settings,
+		placements: s.Placements,
+		grants:     s.Grants,
 		units:      make(map[UnitID]*Unit, len(s.Units)),
 		terminals:  make([]*Terminal, len(s.Terminals)),
-		people:     make([]*person, len(s.Employees)),
-		byEmployee: make(map[EmployeeID]*person, len(s.Employees)),
-		at:         map[UnitID][]int{},
+		people:     make([]person, len(s.Employees)),
+		places:     make(map[EmployeeID]int32, len(s.Employees)),
+		at:         map[UnitID][]int32{},
 		granted:    map[TerminalID][]grant{},
 	}
 	for i := range s.Units {
@@ -57,37 +56,41 @@ func On(s Snapshot, day roster.Date) *Day {
 	}
 	slices.SortFunc(d.terminals, func(a, b *Terminal) int { return cmp.Compare(a.ID, b.ID) })
 	for i := range s.Employees {
-		d.people[i] = d.person(&s.Employees[i])
-		d.byEmployee[s.Employees[i].ID] = d.people[i]
+		d.people[i] = person{&s.Employees[i], d.works(&s.Employees[i])}
 	}
-	slices.SortFunc(d.people, func(a, b *person) int { return cmp.Compare(a.PIN, b.PIN) })
+	slices.SortFunc(d.people, func(a, b person) int { return cmp.Compare(a.PIN, b.PIN) })
 	for i, p := range d.people {
-		p.place = i
+		d.places[p.ID] = int32(i)
 	}
-	for i := range s.Placements {
-		d.place(&s.Placements[i])
+	for _, p := range s.Placements {
+		d.place(p)
 	}
-	for i := range s.Grants {
-		d.grant(&s.Grants[i])
+	for _, g := range s.Grants {
+		if i, known := d.places[g.Employee]; known && d.people[i].works && g.Holds(d.day) {
+			d.granted[g.Terminal] = append(d.granted[g.Terminal], grant{i, g.Privilege})
+		}
 	}
 	return d
 }
 
-func (d *Day) person(e *Employee) *person {
-	p := &person{Employee: e}
+// works tells whether somebody is or will soon be active: who comes back from leave
+// is there in time, who retires goes at once.
+func (d *Day) works(e *Employee) bool {
 	active := func(day roster.Date) bool {
 		status, known := e.Status.At(day)
 		return !known || status == Active
 	}
-	// Who comes back from leave is there in time; who retires goes at once.
-	p.works = active(d.day) || active(d.day.Add(d.settings.PrepareDays))
-	if card := e.Card.Near(d.day); card != 0 {
-		p.card = &card
+	return active(d.day) || active(d.day.Add(d.settings.PrepareDays))
+}
+
+func (d *Day) place(p Placement) {
+	i, known := d.places[p.Employee]
+	if !known || !d.people[i].works || !p.Holds(d.day) && !d.window(p.Unit, p.Period).Holds(d.day) {
+		return
 	}
-	for i, algorithm := range []uint8{0, 9, 10} {
-		p.fingers[i] = fingersFor(e.Fingers, algorithm)
+	for _, home := range d.homes(p.Unit) {
+		d.at[home] = append(d.at[home], i)
 	}
-	return p
 }
 
 // fingersFor leaves out templates of the other algorithm where a finger has one of
@@ -106,31 +109,6 @@ func fingersFor(all []roster.Finger, algorithm uint8) []roster.Finger {
 		return all
 	}
 	return slices.DeleteFunc(slices.Clone(all), needless)
-}
-
-func (d *Day) place(p *Placement) {
-	who := d.byEmployee[p.Employee]
-	if who == nil {
-		return
-	}
-	who.placements = append(who.placements, p)
-	if !who.works || !d.window(p.Unit, p.Period).Holds(d.day) {
-		return
-	}
-	for _, home := range d.homes(p.Unit) {
-		d.at[home] = append(d.at[home], who.place)
-	}
-}
-
-func (d *Day) grant(g *Grant) {
-	who := d.byEmployee[g.Employee]
-	if who == nil {
-		return
-	}
-	who.grants = append(who.grants, g)
-	if who.works && g.Holds(d.day) {
-		d.granted[g.Terminal] = append(d.granted[g.Terminal], grant{who.place, g.Privilege})
-	}
 }
 
 // Rosters yields the roster of every terminal, by terminal.
@@ -163,11 +141,11 @@ func (d *Day) terminal(id TerminalID) *Terminal {
 }
 
 func (d *Day) roster(t *Terminal) roster.Roster {
-	var places []int
+	var places []int32
 	for _, home := range d.served(t) {
 		places = append(places, d.at[home]...)
 	}
-	rights := map[int]roster.Privilege{}
+	rights := map[int32]roster.Privilege{}
 	for _, grants := range [][]grant{d.granted[0], d.granted[t.ID]} {
 		for _, g := range grants {
 			places = append(places, g.place)
@@ -187,22 +165,14 @@ func (d *Day) roster(t *Terminal) roster.Roster {
 	for i, place := range places {
 		p := d.people[place]
 		r.Entries[i] = roster.Entry{
-			PIN: p.PIN, Name: p.Name.Near(d.day), Privilege: higher(rights[place], roster.User), Card: p.card,
-			Fingers: p.fingers[kindOf(t.Algorithm)],
+			PIN: p.PIN, Name: p.Name.Near(d.day), Privilege: higher(rights[place], roster.User),
+			Fingers: fingersFor(p.Fingers, t.Algorithm),
+		}
+		if card := p.Card.Near(d.day); card != 0 {
+			r.Entries[i].Card = &card
 		}
 	}
 	return r
-}
-
-// kindOf is where a person's fingers for an algorithm are.
-func kindOf(algorithm uint8) int {
-	switch algorithm {
-	case 9:
-		return 1
-	case 10:
-		return 2
-	}
-	return 0
 }
 
 // higher is the greater of two privileges.
@@ -222,12 +192,11 @@ func (d *Day) Unserved() (list []PlacementID) {
 			served[home] = true
 		}
 	}
-	for _, who := range d.people {
-		for _, p := range who.placements {
-			here := func(home UnitID) bool { return served[home] }
-			if who.works && p.Holds(d.day) && !slices.ContainsFunc(d.homes(p.Unit), here) {
-				list = append(list, p.ID)
-			}
+	for _, p := range d.placements {
+		i, known := d.places[p.Employee]
+		here := func(home UnitID) bool { return served[home] }
+		if known && d.people[i].works && p.Holds(d.day) && !slices.ContainsFunc(d.homes(p.Unit), here) {
+			list = append(list, p.ID)
 		}
 	}
 	slices.Sort(list)

@@ -139,6 +139,9 @@ type Settings struct {
 	GraceDays   int
 }
 
+// Usual are the settings of a hub of which nobody asked for others.
+func Usual() Settings { return Settings{PrepareDays: 3, GraceDays: 3} }
+
 // Snapshot is the register at one moment, in any order.
 type Snapshot struct {
 	Settings   Settings

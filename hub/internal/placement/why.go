@@ -38,20 +38,24 @@ type Reason struct {
 // and grant that they have, those that put them there first. No reasons: nothing in
 // the register speaks of the employee there.
 func (d *Day) Why(e EmployeeID, t TerminalID) (on bool, reasons []Reason) {
-	who, terminal := d.byEmployee[e], d.terminal(t)
-	if who == nil || terminal == nil {
+	i, known := d.places[e]
+	terminal := d.terminal(t)
+	if !known || terminal == nil {
 		return false, nil
 	}
-	homes := d.served(terminal)
-	for _, p := range who.placements {
+	who, homes := d.people[i], d.served(terminal)
+	for _, p := range d.placements {
+		if p.Employee != e {
+			continue
+		}
 		r := Reason{Code: d.bearing(p, homes), Placement: p.ID, Unit: p.Unit, Period: p.Period}
 		if r.Code.Puts() && !who.works {
 			r.Code = NotActive
 		}
 		reasons = append(reasons, r)
 	}
-	for _, g := range who.grants {
-		if g.Terminal != 0 && g.Terminal != t {
+	for _, g := range d.grants {
+		if g.Employee != e || g.Terminal != 0 && g.Terminal != t {
 			continue
 		}
 		r := Reason{Code: Granted, Grant: g.ID, Period: g.Period}
@@ -79,7 +83,7 @@ func (d *Day) Why(e EmployeeID, t TerminalID) (on bool, reasons []Reason) {
 }
 
 // bearing is what a placement alone says about a terminal of these homes.
-func (d *Day) bearing(p *Placement, homes []UnitID) Code {
+func (d *Day) bearing(p Placement, homes []UnitID) Code {
 	window := d.window(p.Unit, p.Period)
 	switch {
 	case d.day < window.From:

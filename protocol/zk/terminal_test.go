@@ -259,6 +259,7 @@ func TestFaults(t *testing.T) {
 		{zktest.Fault{Kind: zktest.Late, For: 700 * time.Millisecond, Command: zk.ReadBuffer, Times: once}, whole, whole},
 		{zktest.Fault{Kind: zktest.Freeze, Command: zk.ReadBuffer, After: 1}, fails, fails},
 		{zktest.Fault{Kind: zktest.Reboot, Command: zk.ReadBuffer, After: 1, For: time.Minute}, fails, fails},
+		{zktest.Fault{Kind: zktest.HangUp, Command: zk.ReadBuffer, Times: once}, fails, fails},
 		{zktest.Fault{Kind: zktest.LostRequest, Command: zk.ReadBuffer, Times: once}, whole, whole},
 		{zktest.Fault{Kind: zktest.LostReply, Command: zk.ReadBuffer, Times: once}, whole, whole},
 		{zktest.Fault{Kind: zktest.LostPacket, After: 2, Times: once}, whole, whole},
@@ -288,6 +289,9 @@ func TestFaults(t *testing.T) {
 		{zktest.Fault{Kind: zktest.ShuffledLog}, whole, whole},
 	}
 	covered := map[zktest.FaultKind]bool{zktest.LogGrows: true, zktest.FullLog: true, zktest.ClockJump: true, zktest.LegacyGarbage: true} // own tests
+	for _, kind := range zktest.WriteFaultKinds() {
+		covered[kind] = true // TestOutcomeOfAChange
+	}
 	for _, test := range tests {
 		covered[test.fault.Kind] = true
 		for network, want := range map[string]outcome{"tcp": test.tcp, "udp": test.udp} {

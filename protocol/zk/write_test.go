@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -90,9 +91,23 @@ func TestOutcomeOfAChange(t *testing.T) {
 	save := func(ctx context.Context, c *zk.Conn) error {
 		return c.Save(ctx, zk.Upload{Layout: zk.User72, Users: []zk.User{{UID: 9, PIN: "9"}}})
 	}
+	store := func(ctx context.Context, c *zk.Conn) error { return c.WriteTemplate(ctx, finger(2, 9, 40)) }
+	after := func(kind zktest.FaultKind) zktest.Fault { return zktest.Fault{Kind: kind, For: time.Millisecond} }
 	lost := func(command zk.Code, times int) zktest.Fault {
 		return zktest.Fault{Kind: zktest.LostReply, Command: command, Times: times}
 	}
+	wide := func(ctx context.Context, c *zk.Conn) error {
+		return c.WriteUser(ctx, zk.User72, zk.User{UID: 9, PIN: "4242"})
+	}
+	twice := func(ctx context.Context, c *zk.Conn) error {
+		return errors.Join(c.WriteTemplate(ctx, finger(1, 9, 40)), c.WriteTemplate(ctx, finger(2, 9, 40)))
+	}
+	done := func(sim *zktest.Terminal) bool {
+		return len(sim.Users()) == 3 || slices.ContainsFunc(sim.Templates(), func(m zk.Template) bool {
+			return m.UID == 2 && bytes.Equal(m.Data, finger(2, 9, 40).Data)
+		})
+	}
+	covered := map[zktest.FaultKind]bool{}
 	for _, row := range []struct {
 		name, network string
 		fault         zktest.Fault
@@ -108,14 +123,28 @@ func TestOutcomeOfAChange(t *testing.T) {
 		{"an answer lost within an upload by udp begins it anew", "udp", lost(zk.Data, 1), save, outcome{false, false, true}},
 		{"a piece lost within an upload by udp begins it anew", "udp", zktest.Fault{Kind: zktest.LostRequest, Command: zk.Data}, save, outcome{false, false, true}},
 		{"an answer lost at the end of an upload by tcp is unknown", "tcp", lost(zk.CmdSaveUserTemps, 1), save, outcome{true, true, true}},
+		{"a line that drops in its place is unknown", "tcp", after(zktest.HangUp), write, outcome{true, true, false}},
+		{"a line that drops after it is unknown", "tcp", after(zktest.HangUpAfter), write, outcome{true, true, true}},
+		{"a session lost after it by udp is unknown", "udp", after(zktest.HangUpAfter), write, outcome{true, true, true}},
+		{"a restart after it is unknown", "tcp", after(zktest.RebootAfter), save, outcome{true, true, true}},
+		{"a freeze after it is unknown", "tcp", zktest.Fault{Kind: zktest.FreezeAfter}, write, outcome{true, true, true}},
+		{"what is acknowledged and not made is not noticed", "tcp", after(zktest.Unstored), write, outcome{false, false, false}},
+		{"what is refused was not done", "udp", after(zktest.RefuseWrite), write, outcome{true, false, false}},
+		{"a terminal that is read-only did nothing", "tcp", after(zktest.ReadOnly), save, outcome{true, false, false}},
+		{"a full terminal took no user", "udp", after(zktest.UsersFull), write, outcome{true, false, false}},
+		{"a full terminal took no finger", "tcp", after(zktest.FingersFull), store, outcome{true, false, false}},
+		{"a PIN that is too wide was not taken", "tcp", zktest.Fault{Kind: zktest.NarrowPIN, N: 3}, wide, outcome{true, false, false}},
+		{"a finger that is somebody else's was not taken", "tcp", after(zktest.UniqueFinger), twice, outcome{true, false, false}},
+		{"a finger in other bytes is not noticed", "tcp", after(zktest.ReEncodes), store, outcome{false, false, false}},
 	} {
+		covered[row.fault.Kind] = true
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			sim, address := terminal(t, zktest.Config{}, 2, 0, 0)
 			c := session(t, zk.Options{Address: address, Network: row.network, Timeout: 200 * time.Millisecond})
 			sim.Inject(row.fault)
 			err := row.change(t.Context(), c)
-			got := outcome{err != nil, errors.Is(err, zk.ErrUnknownOutcome), len(sim.Users()) == 3}
+			got := outcome{err != nil, errors.Is(err, zk.ErrUnknownOutcome), done(sim)}
 			if got != row.want {
 				t.Errorf("%v: %+v, want %+v", err, got, row.want)
 			}
@@ -123,6 +152,11 @@ func TestOutcomeOfAChange(t *testing.T) {
 				t.Error("the fault did not happen")
 			}
 		})
+	}
+	for _, kind := range zktest.WriteFaultKinds() {
+		if !covered[kind] {
+			t.Errorf("no test of fault %s", kind)
+		}
 	}
 	t.Run("a deletion whose first answer was lost is unknown when the second is refused", func(t *testing.T) {
 		sim, address := terminal(t, zktest.Config{}, 2, 0, 0)
@@ -187,7 +221,7 @@ func TestUsersKeepWhatWeDoNotName(t *testing.T) {
 			}
 			copy(raw, []byte{7, 0, byte(zk.PrivilegeManager), '4', '7', 0, '8'}) // a password with something after its end
 			if profile.Users == zk.User28 {
-				raw[20] = 0
+				copy(raw[20:], []byte{0, 3, 5, 6, 0xD2, 7, 0, 0})
 			} else {
 				copy(raw[48:], "2002\x00")
 			}

@@ -62,12 +62,18 @@ const (
 
 // FaultKinds lists all kinds.
 func FaultKinds() []FaultKind {
-	return []FaultKind{
+	return append([]FaultKind{
 		CutOff, WrongChecksum, Garbled, BadMagic, HugeFrame, Duplicate, Stale, Late, Freeze, Reboot,
 		HangUp, LostRequest, LostReply, LostPacket, Reordered,
 		CountHigh, CountLow, ShortSizes, RefuseBulk, RefuseRead, LengthHigh, LengthLow, TotalHigh, TotalLow,
 		CutRows, NoFinalAck, LegacyGarbage, EventInside,
 		LogGrows, LogCleared, FullLog, ClockJump, ImpossibleDates, ShuffledLog,
+	}, WriteFaultKinds()...)
+}
+
+// WriteFaultKinds lists the kinds that strike only who writes users and fingers.
+func WriteFaultKinds() []FaultKind {
+	return []FaultKind{
 		FreezeAfter, RebootAfter, HangUpAfter, Unstored, RefuseWrite,
 		ReadOnly, ReEncodes, UniqueFinger, NarrowPIN, UsersFull, FingersFull,
 	}

@@ -120,7 +120,7 @@ func (d *Draft) Place(p Placement, ends bool) (placement.PlacementID, error) {
 		}
 	}
 	p.ID = placement.PlacementID(d.id("placement"))
-	d.Placements[p.ID] = p
+	d.put(p)
 	d.Made = append(d.Made, p)
 	return p.ID, nil
 }
@@ -141,7 +141,7 @@ func (d *Draft) EndPlacement(id placement.PlacementID, to roster.Date) error {
 		return nil
 	}
 	p.ID, p.To = placement.PlacementID(d.id("placement")), to
-	d.Placements[p.ID] = p
+	d.put(p)
 	d.Made = append(d.Made, p)
 	return nil
 }

@@ -37,7 +37,7 @@ func load(ctx context.Context, read reader) (*Register, error) {
 		Units: map[placement.UnitID]*Unit{}, Employees: map[placement.EmployeeID]*Employee{},
 		Terminals: map[placement.TerminalID]*Terminal{}, Placements: map[placement.PlacementID]Placement{},
 		Servings: map[int64]Serving{}, Aliases: map[int64]Alias{}, Grants: map[placement.GrantID]placement.Grant{},
-		next: map[string]int64{"pin": firstPIN},
+		next: map[string]int64{"pin": firstPIN}, placed: map[placement.EmployeeID][]placement.PlacementID{},
 	}
 	undone := map[int64]bool{0: true} // voided by change 0 is voided by none
 	err := read(ctx, func(rows *sql.Rows) error {
@@ -105,7 +105,7 @@ func (r *Register) scan(table string, scan func(...any) error) (id int64, take f
 	case "placement":
 		var p Placement
 		err = scan(&p.ID, &p.Employee, &p.Unit, &p.Kind, &p.From, &p.To, &p.SK, &p.SKDate, &p.TMT)
-		return int64(p.ID), func(int64) { r.Placements[p.ID] = p }, err
+		return int64(p.ID), func(int64) { r.put(p) }, err
 	case "serving":
 		var s Serving
 		var responsible int64

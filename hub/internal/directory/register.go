@@ -68,12 +68,19 @@ type Facts map[Attribute][]Fact
 
 // At is the value on a day, or before the first fact that one; "" for none.
 func (f Facts) At(a Attribute, day roster.Date) string {
-	return history(f[a], func(s string) string { return s }).Near(day)
+	if len(f[a]) > 0 && f[a][0].Since > day {
+		return f[a][0].Value
+	}
+	return f.On(a, day)
 }
 
 // On is the value on a day; "" before the first fact.
-func (f Facts) On(a Attribute, day roster.Date) string {
-	value, _ := history(f[a], func(s string) string { return s }).At(day)
+func (f Facts) On(a Attribute, day roster.Date) (value string) {
+	for _, fact := range f[a] {
+		if fact.Since <= day {
+			value = fact.Value
+		}
+	}
 	return value
 }
 
@@ -143,8 +150,9 @@ type Register struct {
 	Aliases    map[int64]Alias
 	Grants     map[placement.GrantID]placement.Grant
 
-	next    map[string]int64 // the last id given out in each table, and the next PIN
-	orphans []int64          // changes that made facts about what is no longer there
+	next    map[string]int64                                 // the last id given out in each table, and the next PIN
+	placed  map[placement.EmployeeID][]placement.PlacementID // also such as were ended
+	orphans []int64                                          // changes that made facts about what is no longer there
 }
 
 // UnitByCode finds the unit that has a code or a SIASN id on a day, or had it.
@@ -196,8 +204,8 @@ func (r *Register) TerminalBy(site protocol.SiteID, serial protocol.Serial) (fou
 
 // PlacementsOf are an employee's, by day.
 func (r *Register) PlacementsOf(e placement.EmployeeID) (list []Placement) {
-	for _, p := range r.Placements {
-		if p.Employee == e {
+	for _, id := range r.placed[e] {
+		if p, found := r.Placements[id]; found {
 			list = append(list, p)
 		}
 	}
@@ -217,6 +225,12 @@ func Sorted[K cmp.Ordered, V any](m map[K]V) []V {
 		list[i] = m[k]
 	}
 	return list
+}
+
+// put takes a placement in.
+func (r *Register) put(p Placement) {
+	r.Placements[p.ID] = p
+	r.placed[p.Employee] = append(r.placed[p.Employee], p.ID)
 }
 
 // facts is where the facts of a subject are, nil for none such.

@@ -41,6 +41,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"a log in the codec", "protocol/zk/x.go", importing("log/slog"), "do not log"},
 		{"a database in the contract", "protocol/x.go", importing("database/sql"), "stores nothing"},
 		{"SQL in the agent", "agent/internal/x/x.go", importing("modernc.org/sqlite"), "30 MB"},
+		{"a wire protocol in the rosters", "agent/internal/apply/x.go", importing(own + "protocol/zk"), "neither the way"},
 		{"MQTT in the store", "hub/internal/store/x.go", importing("github.com/eclipse/paho.mqtt.golang"), "the store keeps"},
 		{"a database in the rule of placements", "hub/internal/placement/x.go", importing("database/sql"), "tried out before anything is saved"},
 		{"the store in the register", "hub/internal/directory/x.go", importing(own + "hub/internal/store"), "two doors of the store"},

@@ -74,6 +74,8 @@ func ourHouse() house {
 				why: "the buffer keeps; where punches come from and where they go is not its business"},
 			{packages: []string{"agent/internal/terminal/..."}, never: []string{"protocol/mqtt", "agent/internal/buffer/...", "agent/internal/uplink"},
 				why: "a driver offers punches to a sink; it counts on nothing behind it"},
+			{packages: []string{"agent/internal/apply"}, never: []string{"protocol/mqtt", "protocol/zk/...", "agent/internal/buffer", "agent/internal/uplink", "agent/internal/terminal/zkdriver"},
+				why: "keeping a terminal at its roster knows neither the way to the terminal nor the way to the hub"},
 			{packages: []string{"agent/internal/uplink"}, never: []string{"protocol/zk/...", "agent/internal/terminal/..."},
 				why: "the line carries what the buffer holds, from whichever terminal"},
 			{packages: []string{"hub/internal/ingest", "hub/internal/dispatch"}, never: []string{"hub/internal/broker", "hub/internal/web", "net/http"},

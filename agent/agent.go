@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/agent/config"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/apply"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/collect"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
@@ -37,7 +38,12 @@ type Options struct {
 	StateEvery, ResendAfter, BackoffMax time.Duration
 }
 
-const keyFile = "agent.key"
+// Files of the data folder, beside the buffer's.
+const (
+	keyFile      = "agent.key"
+	sealingFile  = "sealing.key"
+	rosterFolder = "rosters"
+)
 
 // pruneEvery is how often the buffer is asked to let receipted punches go.
 const pruneEvery = 10 * time.Second
@@ -59,6 +65,7 @@ type Agent struct {
 	collect *collect.Collector
 	health  *health.Health
 	uplink  *uplink.Uplink
+	apply   *apply.Applier
 }
 
 // Open makes the key on first use and opens the buffer. Nothing runs yet, and
@@ -87,8 +94,12 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 			"moved_to", opening.Quarantined, "salvaged", opening.Salvaged)
 	}
 	a := &Agent{o: o, site: protocol.SiteID(o.Config.Site), started: time.Now(), buffer: b}
+	drivers := drivers(o.Config.Terminals)
+	if a.apply, err = newApplier(o, drivers); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
 	a.collect = collect.New(collect.Config{
-		Terminals:    terminals(o.Config.Terminals),
+		Terminals:    terminals(o.Config.Terminals, drivers),
 		Buffer:       b,
 		Log:          o.Logger,
 		ClockTrusted: func() bool { return health.Clock() == protocol.ClockSynchronised },
@@ -98,24 +109,49 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	})
 	a.uplink = uplink.New(uplink.Options{
 		Site: a.site, Key: key, Hub: seal.Fingerprint(o.Config.Hub.Key), Broker: []string{o.Config.Hub.Broker},
-		Buffer: b, Health: a.health, Now: now, Receipt: a.receipt, Logger: o.Logger,
+		Buffer: b, Health: a.health, Holdings: a.apply, Now: now, Receipt: a.receipt, Logger: o.Logger,
 		StateEvery: o.StateEvery, ResendAfter: o.ResendAfter, BackoffMax: o.BackoffMax,
 	})
 	return a, nil
 }
 
-// terminals makes a driver for each configured terminal.
-func terminals(configured []config.Terminal) []collect.Terminal {
+// drivers makes a driver for each configured terminal. Collecting and keeping share
+// it, because most terminals serve one client at a time.
+func drivers(configured []config.Terminal) []*zkdriver.Driver {
+	list := make([]*zkdriver.Driver, len(configured))
+	for i, t := range configured {
+		list[i] = zkdriver.New(zkdriver.Config{
+			Serial: protocol.Serial(t.Serial), Address: t.Address, Network: t.Network, CommKey: t.CommKey, Live: *t.Live,
+		})
+	}
+	return list
+}
+
+func terminals(configured []config.Terminal, drivers []*zkdriver.Driver) []collect.Terminal {
 	list := make([]collect.Terminal, len(configured))
 	for i, t := range configured {
 		list[i] = collect.Terminal{
-			Serial: protocol.Serial(t.Serial), Address: t.Address, Every: time.Duration(t.Every), Live: *t.Live,
-			Source: zkdriver.New(zkdriver.Config{
-				Serial: protocol.Serial(t.Serial), Address: t.Address, Network: t.Network, CommKey: t.CommKey, Live: *t.Live,
-			}),
+			Serial: protocol.Serial(t.Serial), Address: t.Address, Every: time.Duration(t.Every), Live: *t.Live, Source: drivers[i],
 		}
 	}
 	return list
+}
+
+// newApplier makes the sealing key on first use and opens what is kept of rosters.
+func newApplier(o Options, drivers []*zkdriver.Driver) (*apply.Applier, error) {
+	sealing, _, err := seal.LoadOrCreateSealing(filepath.Join(o.Config.Data, sealingFile))
+	if err != nil {
+		return nil, err
+	}
+	list := make([]apply.Terminal, len(drivers))
+	for i, t := range o.Config.Terminals {
+		list[i] = apply.Terminal{Serial: protocol.Serial(t.Serial), Keeper: drivers[i]}
+	}
+	return apply.New(apply.Options{
+		Site: protocol.SiteID(o.Config.Site), Dir: filepath.Join(o.Config.Data, rosterFolder), Sealing: sealing, Terminals: list,
+		Brake: apply.Brake{Users: o.Config.Apply.MaxDeletedUsers, Percent: o.Config.Apply.MaxDeletedPercent},
+		Calm:  o.Config.Apply.Calm, Logger: o.Logger,
+	})
 }
 
 // now is the time for messages: nil while the clock is only held.
@@ -157,6 +193,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		})
 	}
 	start("collect", a.collect.Run)
+	start("apply", a.apply.Run)
 	start("uplink", a.uplink.Run)
 	start("control", func(ctx context.Context) error { return control.Serve(ctx, a.o.Config.Data, a) })
 	start("prune", a.prune)

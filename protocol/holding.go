@@ -56,6 +56,8 @@ func InventoryPurpose(site SiteID, serial Serial) seal.Purpose {
 type Templates struct {
 	Serial Serial           `json:"serial"` // the terminal that they are of, or for
 	Items  []SealedTemplate `json:"items"`
+	// Kept are digests of templates from the site that the hub has stored durably.
+	Kept []Hash `json:"kept,omitempty"`
 }
 
 // SealedTemplate is one finger. What is clear about it is what the box is bound to.
@@ -76,8 +78,8 @@ const (
 
 // Check reports a templates message that cannot be one.
 func (t Templates) Check() error {
-	if t.Serial == "" || len(t.Items) == 0 || len(t.Items) > MaxTemplates {
-		return fmt.Errorf("%d templates of terminal %q", len(t.Items), t.Serial)
+	if t.Serial == "" || len(t.Items)+len(t.Kept) == 0 || len(t.Items) > MaxTemplates || len(t.Kept) > maxOutcomes {
+		return fmt.Errorf("%d templates, %d confirmed, of terminal %q", len(t.Items), len(t.Kept), t.Serial)
 	}
 	for _, i := range t.Items {
 		if i.PIN == "" || i.Finger > 9 || i.Digest.IsZero() || len(i.Box.Data) > MaxTemplate+seal.Overhead {

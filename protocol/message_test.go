@@ -34,6 +34,9 @@ func bodies[T any](t testing.TB) *rapid.Generator[T] {
 		reflect.TypeFor[[]seal.SealingPublic](): custom(func(t *rapid.T) any { // an empty list is left out
 			return rapid.SampledFrom([][]seal.SealingPublic{nil, sealing}).Draw(t, "sealing keys")
 		}),
+		reflect.TypeFor[[]protocol.Hash](): custom(func(t *rapid.T) any { // an empty list may be left out
+			return rapid.SampledFrom([][]protocol.Hash{nil, {{1}}, {{1}, {2}}}).Draw(t, "hashes")
+		}),
 		reflect.TypeFor[seal.Box](): custom(func(t *rapid.T) any {
 			return seal.Box{Suite: seal.Suite, To: fixedBox().To, Data: rapid.SliceOfN(rapid.Byte(), 1, 9).Draw(t, "sealed")}
 		}),

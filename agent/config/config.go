@@ -29,6 +29,7 @@ type Config struct {
 	Language  string     `toml:"language"` // id (default) or en
 	Hub       Hub        `toml:"hub"`
 	Buffer    Buffer     `toml:"buffer"`
+	Apply     Apply      `toml:"apply"`
 	Terminals []Terminal `toml:"terminal"`
 }
 
@@ -43,6 +44,48 @@ type Buffer struct {
 	MaxMB         int64 `toml:"max_mb"`         // size of the file at most; default 256
 	RetentionDays int   `toml:"retention_days"` // how long receipted punches stay; default 90
 	RetainPunches int   `toml:"retain_punches"` // how many receipted punches stay; default 50 000
+}
+
+// Apply is how far the agent may go when it makes terminals hold their rosters.
+type Apply struct {
+	// Rush are the hours in which people come and go, and nothing is written to a
+	// terminal, like ["06:30-08:00"]. Left out: DefaultRush. Empty: none.
+	Rush []Span `toml:"rush"`
+	// A plan that deletes more users within a week than both of these stops.
+	MaxDeletedUsers   int `toml:"max_deleted_users"`   // default 5
+	MaxDeletedPercent int `toml:"max_deleted_percent"` // of the terminal's users; default 10
+}
+
+// Span is a part of the day in the terminals' zone, in minutes since midnight.
+type Span struct{ From, Until int }
+
+// UnmarshalText reads "06:30-08:00".
+func (s *Span) UnmarshalText(text []byte) error {
+	from, until, _ := strings.Cut(string(text), "-")
+	begins, err := time.Parse("15:04", from)
+	ends, err2 := time.Parse("15:04", until)
+	if err := errors.Join(err, err2); err != nil || !begins.Before(ends) {
+		return fmt.Errorf("%q is no part of a day: write it like 06:30-08:00", text)
+	}
+	*s = Span{begins.Hour()*60 + begins.Minute(), ends.Hour()*60 + ends.Minute()}
+	return nil
+}
+
+// DefaultRush is when people come, go to lunch and go home.
+func DefaultRush() []Span {
+	return []Span{{6*60 + 30, 8 * 60}, {11*60 + 30, 14 * 60}, {15*60 + 30, 17*60 + 30}}
+}
+
+// Calm tells whether terminals may be written to at t.
+func (a Apply) Calm(t time.Time) bool {
+	wall := protocol.Wall(t)
+	minute := wall.Hour()*60 + wall.Minute()
+	for _, s := range a.Rush {
+		if minute >= s.From && minute < s.Until {
+			return false
+		}
+	}
+	return true
 }
 
 // Terminal is one fingerprint machine of the office.
@@ -73,6 +116,9 @@ const (
 	defaultDays   = 90
 	defaultKept   = 50_000
 	shortestEvery = time.Second
+
+	defaultDeleted        = 5
+	defaultDeletedPercent = 10
 )
 
 // ErrConfig marks every error of the file's content: a person has to edit it.
@@ -123,6 +169,14 @@ func (c *Config) complete(folder string) (wrong []error) {
 	c.Buffer.RetainPunches = or(c.Buffer.RetainPunches, defaultKept)
 	if c.Buffer.MaxMB < 4 || c.Buffer.RetentionDays < 1 || c.Buffer.RetainPunches < 1 {
 		wrong = append(wrong, errors.New("buffer: max_mb must be at least 4, retention_days and retain_punches at least 1"))
+	}
+	if c.Apply.Rush == nil {
+		c.Apply.Rush = DefaultRush()
+	}
+	c.Apply.MaxDeletedUsers = or(c.Apply.MaxDeletedUsers, defaultDeleted)
+	c.Apply.MaxDeletedPercent = or(c.Apply.MaxDeletedPercent, defaultDeletedPercent)
+	if c.Apply.MaxDeletedUsers < 0 || c.Apply.MaxDeletedPercent < 0 || c.Apply.MaxDeletedPercent > 100 {
+		wrong = append(wrong, errors.New("apply: max_deleted_users must not be negative, max_deleted_percent between 0 and 100"))
 	}
 	if len(c.Terminals) == 0 {
 		wrong = append(wrong, errors.New("terminal: name at least one, in a [[terminal]] part with serial and address"))

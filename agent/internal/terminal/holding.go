@@ -37,7 +37,7 @@ type Session interface {
 // named here stays as the last Inventory read it.
 type Put struct {
 	Slot      uint16
-	New       bool   // the slot is free; else it is one of the last Inventory
+	New       bool   // the slot is free; else the user is of the last Inventory, or was put since
 	PIN       string // of a new user
 	Name      []byte // as Capabilities.Name cut it; nil: stays
 	Privilege roster.Privilege

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -18,6 +19,7 @@ const (
 	stateGap   = 2 * time.Second // between two states that changes ask for
 	farewell   = 2 * time.Second // for saying goodbye when the agent stops
 	longResend = 5 * time.Minute
+	maxWaiting = 256 // messages before the hub's key is known: more than one site has
 )
 
 // session is one connection: what has been sent over it and not been receipted.
@@ -64,6 +66,9 @@ func (s *session) run(ctx context.Context) error {
 // talk sends and takes until the line or ctx ends.
 func (s *session) talk(ctx context.Context) error {
 	s.goBack()
+	if s.u.o.Holdings != nil {
+		s.u.o.Holdings.Resend()
+	}
 	// The state goes before every segment: it shows the hub the key that signs them.
 	if err := s.publishState(ctx, protocol.StatusReady); err != nil {
 		return err
@@ -86,6 +91,8 @@ func (s *session) talk(ctx context.Context) error {
 			s.state.Reset(max(0, stateGap-time.Since(s.lastState)))
 		case <-s.state.C:
 			err = s.publishState(ctx, protocol.StatusReady)
+		case <-s.outgoing():
+			err = s.publishHoldings(ctx)
 		case <-s.hold.C:
 			s.held = false
 		case <-s.resend.C:
@@ -131,7 +138,7 @@ func (s *session) fill(ctx context.Context) error {
 		if !found || segment.Epoch != s.epoch {
 			return nil
 		}
-		if err := s.publish(ctx, protocol.KindPunches, segment); err != nil {
+		if err := s.publish(ctx, protocol.Topic{Kind: protocol.KindPunches}, segment); err != nil {
 			return err
 		}
 		s.resend.Reset(jitter(s.resendWait)) // on a slow line the last of a window leaves long after the first
@@ -143,14 +150,14 @@ func (s *session) fill(ctx context.Context) error {
 	return nil
 }
 
-func (s *session) publish(ctx context.Context, kind protocol.Kind, body any) error {
+func (s *session) publish(ctx context.Context, t protocol.Topic, body any) error {
 	s.n++
-	m, err := s.u.message(kind, body, protocol.ConnectionCounter(s.conn.Connection(), s.n))
+	m, err := s.u.message(t, body, protocol.ConnectionCounter(s.conn.Connection(), s.n))
 	if err != nil {
 		return err
 	}
 	if err := s.conn.Publish(ctx, m); err != nil {
-		return fmt.Errorf("publish %s: %w", kind, err)
+		return fmt.Errorf("publish %s: %w", t.Kind, err)
 	}
 	return nil
 }
@@ -160,7 +167,7 @@ func (s *session) publishState(ctx context.Context, status protocol.Status) erro
 	state.Status = status
 	s.lastState = time.Now()
 	s.state.Reset(jitter(s.u.o.StateEvery))
-	return s.publish(ctx, protocol.KindState, state)
+	return s.publish(ctx, protocol.Topic{Kind: protocol.KindState}, state)
 }
 
 // sayGoodbye tells that the agent stops on purpose, unless the line is gone.
@@ -183,6 +190,10 @@ func (s *session) take(m mqtt.Message) error {
 		return s.takeWaiting()
 	}
 	if s.hubKey.IsZero() {
+		if len(s.waiting) >= maxWaiting {
+			s.u.refuse(&protocol.Refusal{Reason: protocol.ReasonSize, Cause: errors.New("too much before the hub's key")})
+			return nil
+		}
 		s.waiting = slices.DeleteFunc(s.waiting, func(w mqtt.Message) bool { return w.Topic == m.Topic })
 		s.waiting = append(s.waiting, m)
 		return nil
@@ -200,6 +211,8 @@ func (s *session) take(m mqtt.Message) error {
 		return s.takeReceipt(e, m.Payload)
 	case protocol.KindHub:
 		s.takeHub(e)
+	case protocol.KindRoster, protocol.KindTemplatesDown:
+		s.takeHoldings(topic, e)
 	}
 	return nil
 }
@@ -243,6 +256,9 @@ func (s *session) takeKeys(m mqtt.Message) {
 	for _, key := range list.Signing {
 		if key.Fingerprint() == s.u.o.Hub && e.SignedBy(key) {
 			s.hubKey = key
+			if s.u.o.Holdings != nil && len(list.Sealing) > 0 {
+				s.u.o.Holdings.HubKey(list.Sealing[0])
+			}
 			return
 		}
 	}
@@ -316,5 +332,8 @@ func (s *session) takeHub(e protocol.Envelope) {
 		s.state.Reset(0)
 		s.resendWait = s.u.o.ResendAfter
 		s.goBack()
+		if s.u.o.Holdings != nil {
+			s.u.o.Holdings.Resend() // the hub that is there now may have heard none of it
+		}
 	}
 }

@@ -37,6 +37,17 @@ type Health interface {
 	Changed() <-chan struct{} // a hint that State would now say something new
 }
 
+// Holdings is what the uplink needs of the part that keeps terminals at their
+// rosters. Errors of its Take methods are refusals.
+type Holdings interface {
+	HubKey(key seal.SealingPublic)
+	Resend() // a connection began
+	TakeRoster(t protocol.Topic, e protocol.Envelope) error
+	TakeTemplates(e protocol.Envelope) error
+	Outgoing() <-chan struct{}
+	Next() (t protocol.Topic, body any, found bool)
+}
+
 // Options are the parts an uplink is made of. All but the intervals are needed.
 type Options struct {
 	Site   protocol.SiteID
@@ -45,7 +56,9 @@ type Options struct {
 	Broker []string         // tcp://HOST:PORT; the next one is tried when one does not answer
 	Buffer Buffer
 	Health Health
-	Now    func() *time.Time // nil when the clock is not trusted
+	// Holdings may be nil: an agent that only reads.
+	Holdings Holdings
+	Now      func() *time.Time // nil when the clock is not trusted
 	// Receipt hears what the buffer made of each receipt; it must not block.
 	Receipt func(buffer.Outcome)
 	Logger  *slog.Logger
@@ -90,15 +103,19 @@ func New(o Options) *Uplink {
 // Run keeps the line up until ctx ends; it returns when nothing of it runs any
 // more. A line that is down is no error.
 func (u *Uplink) Run(ctx context.Context) error {
+	subscribe := []string{
+		protocol.Topic{Site: protocol.HubSite, Kind: protocol.KindKeys}.String(),
+		protocol.Topic{Site: protocol.HubSite, Kind: protocol.KindHub}.String(),
+		protocol.Topic{Site: u.o.Site, Kind: protocol.KindReceipt}.String(),
+	}
+	if u.o.Holdings != nil {
+		subscribe = append(subscribe, protocol.TopicOf(u.o.Site, protocol.KindRoster), protocol.TopicOf(u.o.Site, protocol.KindTemplatesDown))
+	}
 	o := mqtt.Options{
-		Brokers:  u.o.Broker,
-		ClientID: "sidik-agent-" + string(u.o.Site),
-		Will:     u.will,
-		Subscribe: []string{
-			protocol.Topic{Site: protocol.HubSite, Kind: protocol.KindKeys}.String(),
-			protocol.Topic{Site: protocol.HubSite, Kind: protocol.KindHub}.String(),
-			protocol.Topic{Site: u.o.Site, Kind: protocol.KindReceipt}.String(),
-		},
+		Brokers:    u.o.Broker,
+		ClientID:   "sidik-agent-" + string(u.o.Site),
+		Will:       u.will,
+		Subscribe:  subscribe,
 		BackoffMin: u.o.BackoffMin,
 		BackoffMax: u.o.BackoffMax,
 		OnTrouble:  u.trouble,
@@ -154,20 +171,22 @@ func (u *Uplink) refuse(err error) {
 func (u *Uplink) will(connection uint32) (mqtt.Message, error) {
 	state := u.o.Health.State()
 	state.Status = protocol.StatusLost
-	return u.message(protocol.KindState, state, protocol.ConnectionCounter(connection, protocol.WillMessage))
+	return u.message(protocol.Topic{Kind: protocol.KindState}, state, protocol.ConnectionCounter(connection, protocol.WillMessage))
 }
 
-// message seals a body to the hub.
-func (u *Uplink) message(kind protocol.Kind, body any, counter uint64) (mqtt.Message, error) {
+// message signs a body for the hub; the site of its topic is ours.
+func (u *Uplink) message(t protocol.Topic, body any, counter uint64) (mqtt.Message, error) {
+	t.Site = u.o.Site
 	e := protocol.Envelope{
-		Kind: kind,
-		Site: u.o.Site,
-		To:   u.o.Hub.KeyID(),
-		Seq:  protocol.Seq{Life: u.o.Buffer.Boot(), Counter: counter},
-		At:   u.o.Now(),
+		Kind:    t.Kind,
+		Site:    t.Site,
+		Subject: string(t.Serial),
+		To:      u.o.Hub.KeyID(),
+		Seq:     protocol.Seq{Life: u.o.Buffer.Boot(), Counter: counter},
+		At:      u.o.Now(),
 	}
 	payload, err := protocol.Seal(e, body, u.o.Key)
-	return mqtt.Message{Topic: e.Topic().String(), Payload: payload, Retained: kind.Retained()}, err
+	return mqtt.Message{Topic: t.String(), Payload: payload, Retained: t.Kind.Retained()}, err
 }
 
 // serve lives as long as one connection.

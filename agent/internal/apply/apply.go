@@ -1,0 +1,207 @@
+// Package apply makes terminals hold what their rosters say: it takes rosters and
+// templates from the hub, reads what a terminal holds, writes what lies between,
+// reads it back, and tells the hub how it went.
+//
+// It knows the contract and terminal.Keeper; it must not know a wire protocol or
+// MQTT. Templates are in memory only, and only while they are wanted.
+//
+// Beware: what a roster deletes or writes over is kept first, sealed to the hub and
+// on disk; and a plan that deletes more than the brake lets pass stops before its
+// first step.
+package apply
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+)
+
+// Terminal is one terminal whose holdings are kept.
+type Terminal struct {
+	Serial protocol.Serial
+	Keeper terminal.Keeper
+}
+
+// Options are what an Applier is made of. All but the intervals are needed.
+type Options struct {
+	Site      protocol.SiteID
+	Dir       string          // folder of its own, made when it is not there
+	Sealing   seal.SealingKey // opens what is for this site
+	Terminals []Terminal
+	Brake     Brake
+	// Calm tells whether terminals may be written to now: outside of the hours in
+	// which people come and go.
+	Calm   func(time.Time) bool
+	Logger *slog.Logger
+
+	Every time.Duration // between two inventories when nothing else asks for one; default 6 h
+	Retry time.Duration // after a terminal failed, doubling to Every; default 30 s
+}
+
+// Applier keeps all terminals of a site at their rosters.
+type Applier struct {
+	o      Options
+	copies *copies
+	out    *outbox
+
+	mu      sync.Mutex // guards what follows
+	hub     seal.SealingPublic
+	keepers map[protocol.Serial]*keeper
+}
+
+// New makes the folder and reads what was kept in it.
+func New(o Options) (*Applier, error) {
+	if o.Every == 0 {
+		o.Every = 6 * time.Hour
+	}
+	if o.Retry == 0 {
+		o.Retry = 30 * time.Second
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make folder of rosters: %w", err)
+	}
+	a := &Applier{o: o, out: newOutbox(), keepers: map[protocol.Serial]*keeper{}}
+	var err error
+	if a.copies, err = openCopies(o.Dir); err != nil {
+		return nil, err
+	}
+	for _, t := range o.Terminals {
+		k, err := newKeeper(a, t)
+		if err != nil {
+			return nil, err
+		}
+		a.keepers[t.Serial] = k
+	}
+	return a, nil
+}
+
+// Run keeps the terminals until ctx ends, and returns when nothing of it runs any more.
+func (a *Applier) Run(ctx context.Context) error {
+	var parts sync.WaitGroup
+	for _, k := range a.keepers {
+		parts.Go(func() { k.run(ctx) })
+	}
+	parts.Wait()
+	return nil
+}
+
+// HubKey takes the key to which inventories and copies are sealed. Without one
+// nothing is told to the hub, and nothing is deleted.
+func (a *Applier) HubKey(key seal.SealingPublic) {
+	a.mu.Lock()
+	changed := a.hub != key
+	a.hub = key
+	a.mu.Unlock()
+	if changed {
+		a.Resend()
+	}
+}
+
+func (a *Applier) hubKey() seal.SealingPublic {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.hub
+}
+
+// Resend asks that every terminal is told anew: a connection began, and
+// nobody knows what the one before still carried.
+func (a *Applier) Resend() {
+	for _, k := range a.keepers {
+		k.retell()
+	}
+	a.out.again(a.copies)
+}
+
+// TakeRoster takes a roster message, the head or one of its parts, whose envelope
+// has been checked. What is older than what was taken before refuses it.
+func (a *Applier) TakeRoster(t protocol.Topic, e protocol.Envelope) error {
+	k := a.keepers[t.Serial]
+	if k == nil {
+		return &protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: fmt.Errorf("roster of terminal %s, which is not configured here", t.Serial)}
+	}
+	if t.Part > 0 {
+		var part protocol.Part
+		if err := e.Into(&part); err != nil {
+			return err
+		}
+		if part.N != t.Part {
+			return &protocol.Refusal{Reason: protocol.ReasonTopic, Cause: fmt.Errorf("part %d came as part %d", part.N, t.Part)}
+		}
+		return k.takePart(e.Seq, part)
+	}
+	var head protocol.Roster
+	if err := e.Into(&head); err != nil {
+		return err
+	}
+	return k.takeHead(e.Seq, head)
+}
+
+// TakeTemplates takes templates that were asked for, and the hub's word on copies
+// that it has.
+func (a *Applier) TakeTemplates(e protocol.Envelope) error {
+	var m protocol.Templates
+	if err := e.Into(&m); err != nil {
+		return err
+	}
+	for _, digest := range m.Kept {
+		if err := a.copies.drop(digest); err != nil {
+			return err
+		}
+	}
+	if len(m.Items) == 0 {
+		return nil
+	}
+	k := a.keepers[m.Serial]
+	if k == nil {
+		return &protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: fmt.Errorf("templates for terminal %s, which is not configured here", m.Serial)}
+	}
+	for _, item := range m.Items {
+		template, err := a.o.Sealing.Open(protocol.TemplatePurpose(protocol.KindTemplatesDown, a.o.Site, m.Serial,
+			item.PIN, item.Finger, item.Algorithm, item.Digest), item.Box)
+		if err != nil {
+			return &protocol.Refusal{Reason: protocol.ReasonBody, Cause: err}
+		}
+		if err := k.takeTemplate(item, template); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Outgoing has something when Next may have a message.
+func (a *Applier) Outgoing() <-chan struct{} { return a.out.wake }
+
+// Next takes out the next message for the hub. One that is lost on the way is told
+// again after the next Resend.
+func (a *Applier) Next() (t protocol.Topic, body any, found bool) {
+	m, found := a.out.next()
+	m.topic.Site = a.o.Site
+	return m.topic, m.body, found
+}
+
+// standing of every terminal, for status and health.
+func (a *Applier) Standings() map[protocol.Serial]Standing {
+	list := map[protocol.Serial]Standing{}
+	for serial, k := range a.keepers {
+		list[serial] = k.standing()
+	}
+	return list
+}
+
+// Standing is how one terminal is, for people.
+type Standing struct {
+	Order   protocol.Seq      // of the roster that it goes by; zero for none
+	State   protocol.Standing // empty before the first look
+	Users   int               // that it holds
+	Left    int               // changes that are left, and blocked ones
+	Trouble string            // why the last look failed
+	Finding []roster.Finding
+}

@@ -1,0 +1,333 @@
+package apply
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+)
+
+// visit is one session with a terminal: what it was to do, and what it did.
+type visit struct {
+	k        *keeper
+	session  terminal.Session
+	roster   *roster.Roster
+	memory   memory
+	before   roster.Inventory
+	after    roster.Inventory
+	outcomes []protocol.Outcome
+	wants    []roster.Change
+	written  []roster.Change // fingers, to be read back
+	state    protocol.Standing
+	busy     bool        // people come and go: not now
+	plan     roster.Plan // what is left in the end
+}
+
+// untilCalm is how often a terminal is looked at that may not be written to now.
+const untilCalm = time.Minute
+
+// converge reads what the terminal holds, does what its roster asks for and tells
+// the hub. It returns after which time the terminal should be looked at again.
+func (k *keeper) converge(ctx context.Context) (again time.Duration, err error) {
+	k.mu.Lock()
+	v := &visit{k: k, roster: k.roster, memory: k.memory}
+	k.stale = false
+	k.mu.Unlock()
+	err = k.terminal.Hold(ctx, func(ctx context.Context, s terminal.Session) error {
+		v.session = s
+		return v.do(ctx)
+	})
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	if err != nil {
+		v.state = protocol.StandingFailed
+	}
+	k.finish(v, err)
+	if v.after.Serial != "" {
+		err = errors.Join(err, k.report(v))
+	}
+	if v.busy {
+		return untilCalm, err
+	}
+	return k.a.o.Every, err
+}
+
+// finish keeps what the visit found out.
+func (k *keeper) finish(v *visit, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if v.after.Serial != "" {
+		v.session = nil // it has ended
+		k.last, k.seen = v, time.Now()
+		k.wants = v.wants
+		for digest := range k.templates { // what is written, or no longer wanted, is nobody's business here
+			if !slices.ContainsFunc(v.plan.Changes, func(c roster.Change) bool { return c.Finger.Digest == digest }) {
+				clear(k.templates[digest])
+				delete(k.templates, digest)
+			}
+		}
+	}
+	k.now = Standing{Order: k.memory.Order, State: v.state, Users: len(v.after.Users), Left: len(v.plan.Changes) + len(v.plan.Blocked), Finding: v.plan.Findings}
+	if err != nil {
+		k.now.Trouble = err.Error()
+	}
+}
+
+// do is the visit itself.
+func (v *visit) do(ctx context.Context) (err error) {
+	if v.before, err = v.inventory(ctx); err != nil {
+		return err
+	}
+	v.after = v.before
+	if v.roster == nil {
+		return nil
+	}
+	v.plan = roster.Diff(*v.roster, v.before)
+	v.state = v.standing()
+	if len(v.plan.Changes) == 0 {
+		return nil
+	}
+	if v.k.a.o.Brake.holds(v.plan, v.deleted(), len(v.before.Users)) {
+		v.state = protocol.StandingBraked
+		return nil
+	}
+	if !v.k.a.o.Calm(time.Now()) {
+		v.busy = true
+		return nil
+	}
+	// Twice: a terminal that gives back other bytes than were written gets them once
+	// more, and then what it gives back is what it has.
+	for range 2 {
+		v.before = v.after
+		carried := v.carryOut(ctx, v.plan.Changes)
+		if v.after, err = v.inventory(ctx); err != nil {
+			return errors.Join(carried, err)
+		}
+		if err := v.readBack(); err != nil {
+			return errors.Join(carried, err)
+		}
+		v.plan = roster.Diff(*v.roster, v.after)
+		if v.state = v.standing(); carried != nil {
+			return carried
+		}
+		if !slices.ContainsFunc(v.plan.Changes, v.ready) {
+			break
+		}
+	}
+	return nil
+}
+
+// inventory reads the terminal and adds what is known of equivalent templates.
+func (v *visit) inventory(ctx context.Context) (roster.Inventory, error) {
+	inv, err := v.session.Inventory(ctx)
+	if err != nil {
+		return inv, fmt.Errorf("read holdings of terminal %s: %w", v.k.serial, err)
+	}
+	if inv.Serial != v.k.serial {
+		return roster.Inventory{}, fmt.Errorf("read holdings of terminal %s: it says that it is %s", v.k.serial, inv.Serial)
+	}
+	if err := inv.Check(); err != nil {
+		return roster.Inventory{}, fmt.Errorf("read holdings of terminal %s: %w", v.k.serial, err)
+	}
+	last := v.memory.LastSlot
+	for i, u := range inv.Users {
+		last = max(last, u.Slot)
+		for j, f := range u.Fingers {
+			for _, e := range v.memory.Equivalent {
+				if e.Writes >= 2 && e.Finger == f.Number && e.Given == f.Digest && e.PIN == protocol.NormalPIN(u.PIN) {
+					inv.Users[i].Fingers[j].For = e.Wanted
+				}
+			}
+		}
+	}
+	if last != v.memory.LastSlot {
+		v.memory.LastSlot = last
+		return inv, v.save()
+	}
+	return inv, nil
+}
+
+// save keeps the visit's memory with the newest order, on disk first.
+func (v *visit) save() error {
+	v.k.mu.Lock()
+	defer v.k.mu.Unlock()
+	v.memory.Order = v.k.memory.Order
+	if err := v.memory.save(v.k.a.o.Dir, v.k.serial); err != nil {
+		return err
+	}
+	v.k.memory = v.memory
+	return nil
+}
+
+func (v *visit) deleted() (n int) {
+	for _, d := range v.memory.Deleted {
+		if since := time.Since(d.At); since < brakeSpan {
+			n += d.N
+		}
+	}
+	return n
+}
+
+// standing is what a plan leaves to be said.
+func (v *visit) standing() protocol.Standing {
+	switch {
+	case len(v.plan.Changes) > 0:
+		return protocol.StandingWaiting
+	case len(v.plan.Blocked) > 0:
+		return protocol.StandingBlocked
+	}
+	return protocol.StandingEqual
+}
+
+// readBack compares what was written with what is there. Bytes that are others both
+// times are what the terminal makes of the template.
+func (v *visit) readBack() error {
+	changed := false
+	for _, c := range v.written {
+		for _, u := range v.after.Users {
+			if protocol.NormalPIN(u.PIN) != c.PIN {
+				continue
+			}
+			for j, f := range u.Fingers {
+				if f.Number != c.Finger.Number || f.Digest == c.Finger.Digest {
+					continue
+				}
+				if v.equivalent(c, f.Digest) >= 2 {
+					u.Fingers[j].For = c.Finger.Digest
+				}
+				changed = true
+			}
+		}
+	}
+	v.written = nil
+	if !changed {
+		return nil
+	}
+	return v.save()
+}
+
+// equivalent counts how often a template was written and given back as this.
+func (v *visit) equivalent(c roster.Change, given protocol.Hash) int {
+	for i := range v.memory.Equivalent {
+		e := &v.memory.Equivalent[i]
+		if e.PIN == c.PIN && e.Finger == c.Finger.Number {
+			if e.Wanted != c.Finger.Digest || e.Given != given {
+				e.Wanted, e.Given, e.Writes = c.Finger.Digest, given, 0
+			}
+			e.Writes++
+			return e.Writes
+		}
+	}
+	v.memory.Equivalent = append(v.memory.Equivalent, equivalence{PIN: c.PIN, Finger: c.Finger.Number, Wanted: c.Finger.Digest, Given: given, Writes: 1})
+	return 1
+}
+
+// report puts inventory and results into the outbox, as far as they are news.
+func (k *keeper) report(v *visit) error {
+	hub := k.a.hubKey()
+	if hub.IsZero() {
+		return nil // it is told when the key is known
+	}
+	text, err := json.Marshal(v.after)
+	if err != nil {
+		return err
+	}
+	digest := protocol.Hash(sha256.Sum256(text))
+	k.mu.Lock()
+	results := v.results(k.memory.Order, digest)
+	how := results
+	how.Outcomes = nil
+	standing, err := json.Marshal(how)
+	if err != nil {
+		k.mu.Unlock()
+		return err
+	}
+	newInventory := k.tell || digest != k.told
+	newResults := v.roster != nil && (k.tell || len(v.outcomes) > 0 || !bytes.Equal(standing, k.toldHow))
+	v.outcomes = nil // told once
+	k.told, k.toldHow, k.tell = digest, standing, false
+	k.mu.Unlock()
+	if newInventory {
+		if err := k.tellInventory(hub, v.after, text); err != nil {
+			return err
+		}
+	}
+	if newResults {
+		k.a.out.results(results)
+	}
+	return nil
+}
+
+func (k *keeper) tellInventory(hub seal.SealingPublic, inv roster.Inventory, text []byte) error {
+	head, parts, err := protocol.SealDocument(hub, protocol.InventoryPurpose(k.a.o.Site, k.serial), text)
+	if err != nil {
+		return fmt.Errorf("seal inventory of terminal %s: %w", k.serial, err)
+	}
+	fingers := 0
+	for _, u := range inv.Users {
+		fingers += len(u.Fingers)
+	}
+	messages := make([]message, 0, len(parts)+1)
+	for _, p := range parts {
+		messages = append(messages, message{protocol.Topic{Kind: protocol.KindInventory, Serial: k.serial, Part: p.N}, p})
+	}
+	messages = append(messages, message{protocol.Topic{Kind: protocol.KindInventory, Serial: k.serial}, protocol.Inventory{
+		Sealing: k.a.o.Sealing.Public(), Users: len(inv.Users), Fingers: fingers, Doc: head,
+	}})
+	k.a.out.replace(protocol.KindInventory, k.serial, messages...)
+	return nil
+}
+
+// maxTold bounds each list of a results message; the next one tells on.
+const maxTold = 500
+
+func (v *visit) results(order protocol.Seq, inventory protocol.Hash) protocol.Results {
+	r := protocol.Results{Serial: v.k.serial, Roster: order, Inventory: inventory, State: v.state, Outcomes: v.outcomes}
+	if r.State == "" {
+		r.State = protocol.StandingFailed
+	}
+	for _, b := range v.plan.Blocked {
+		r.Blocked = append(r.Blocked, outcome(b.Change, string(b.Reason)))
+	}
+	for _, c := range v.wants {
+		if !slices.Contains(r.Wants, c.Finger.Digest) {
+			r.Wants = append(r.Wants, c.Finger.Digest)
+		}
+	}
+	if r.State == protocol.StandingBraked {
+		r.Plan = planDigest(order, inventory)
+		for _, c := range v.plan.Changes {
+			r.Blocked = append(r.Blocked, outcome(c, "brake"))
+		}
+	}
+	for i, o := range r.Outcomes {
+		left := func(c roster.Change) bool { return outcome(c, "") == o }
+		if o.Reason == "" && slices.ContainsFunc(v.plan.Changes, left) {
+			r.Outcomes[i].Reason = "not-read-back"
+		}
+	}
+	r.Outcomes, r.Blocked, r.Wants = first(r.Outcomes), first(r.Blocked), first(r.Wants)
+	return r
+}
+
+func first[T any](list []T) []T { return list[:min(len(list), maxTold)] }
+
+func outcome(c roster.Change, reason string) protocol.Outcome {
+	return protocol.Outcome{Act: string(c.Act), PIN: c.PIN, Finger: c.Finger.Number, Reason: reason}
+}
+
+// planDigest names a plan: what it is for and what it starts from. When either
+// changes, an approval of it is void.
+func planDigest(order protocol.Seq, inventory protocol.Hash) protocol.Hash {
+	return sha256.Sum256(fmt.Appendf(nil, "sidik/v1/plan %s %s", order, inventory))
+}

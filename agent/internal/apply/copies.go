@@ -1,0 +1,114 @@
+package apply
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/bkpsdmd-babel/sidik/protocol"
+)
+
+// copies are templates that a terminal is about to lose, sealed to the hub and on
+// disk until the hub says that it has them. Nobody here can open them.
+type copies struct {
+	dir string
+	mu  sync.Mutex
+	all map[protocol.Hash]sealedCopy
+}
+
+// sealedCopy is one file of the folder.
+type sealedCopy struct {
+	Serial protocol.Serial         `json:"serial"`
+	Item   protocol.SealedTemplate `json:"item"`
+}
+
+const copySuffix = ".copy"
+
+func openCopies(dir string) (*copies, error) {
+	c := &copies{dir: filepath.Join(dir, "copies"), all: map[protocol.Hash]sealedCopy{}}
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make folder of copies: %w", err)
+	}
+	entries, err := os.ReadDir(c.dir)
+	if err != nil {
+		return nil, fmt.Errorf("read folder of copies: %w", err)
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), copySuffix) {
+			continue // a write that a power cut ended
+		}
+		var held sealedCopy
+		text, err := os.ReadFile(filepath.Join(c.dir, e.Name()))
+		if err == nil {
+			err = json.Unmarshal(text, &held)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read copy %s: %w", e.Name(), err)
+		}
+		c.all[held.Item.Digest] = held
+	}
+	return c, nil
+}
+
+func (c *copies) path(digest protocol.Hash) string {
+	return filepath.Join(c.dir, digest.String()+copySuffix)
+}
+
+// keep returns once the copy is on disk.
+func (c *copies) keep(held sealedCopy) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, there := c.all[held.Item.Digest]; there {
+		return nil
+	}
+	text, err := json.Marshal(held)
+	if err == nil {
+		err = writeDurably(c.path(held.Item.Digest), text)
+	}
+	if err != nil {
+		return fmt.Errorf("keep a copy of finger %d: %w", held.Item.Finger, err)
+	}
+	c.all[held.Item.Digest] = held
+	return nil
+}
+
+// drop forgets a copy that the hub has.
+func (c *copies) drop(digest protocol.Hash) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, there := c.all[digest]; !there {
+		return nil
+	}
+	if err := os.Remove(c.path(digest)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove a copy: %w", err)
+	}
+	delete(c.all, digest)
+	return nil
+}
+
+// messages are all copies that the hub has not confirmed, in messages of a size
+// that fits.
+func (c *copies) messages() (list []protocol.Templates) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	of := map[protocol.Serial]*protocol.Templates{}
+	for _, held := range c.all {
+		m := of[held.Serial]
+		if m == nil || len(m.Items) == protocol.MaxTemplates {
+			if m != nil {
+				list = append(list, *m)
+			}
+			m = &protocol.Templates{Serial: held.Serial}
+			of[held.Serial] = m
+		}
+		m.Items = append(m.Items, held.Item)
+	}
+	for _, m := range of {
+		list = append(list, *m)
+	}
+	return list
+}

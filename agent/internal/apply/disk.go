@@ -1,0 +1,90 @@
+package apply
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/protocol"
+)
+
+// memory is what has to survive a restart, per terminal. It holds no name and no
+// template.
+type memory struct {
+	Order      protocol.Seq  `json:"order"`     // of the newest roster that was taken
+	LastSlot   uint16        `json:"last_slot"` // highest that was ever seen or given
+	Equivalent []equivalence `json:"equivalent"`
+	Deleted    []deletion    `json:"deleted"` // of the last brakeSpan
+}
+
+// equivalence is a template that a terminal gives back with other bytes.
+type equivalence struct {
+	PIN    string        `json:"pin"`
+	Finger uint8         `json:"finger"`
+	Wanted protocol.Hash `json:"wanted"`
+	Given  protocol.Hash `json:"given"`
+	Writes int           `json:"writes"`
+}
+
+type deletion struct {
+	At time.Time `json:"at"`
+	N  int       `json:"n"`
+}
+
+func memoryPath(dir string, serial protocol.Serial) string {
+	return filepath.Join(dir, string(serial)+".json")
+}
+
+// loadMemory reads what was kept; a terminal that is new has nothing.
+func loadMemory(dir string, serial protocol.Serial) (m memory, err error) {
+	text, err := os.ReadFile(memoryPath(dir, serial))
+	if errors.Is(err, os.ErrNotExist) {
+		return m, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &m)
+	}
+	if err != nil {
+		return m, fmt.Errorf("read what is known of terminal %s: %w; move the file away, and the hub's next roster begins anew", serial, err)
+	}
+	return m, nil
+}
+
+// save returns once m is on disk.
+func (m memory) save(dir string, serial protocol.Serial) error {
+	text, err := json.Marshal(m)
+	if err == nil {
+		err = writeDurably(memoryPath(dir, serial), text)
+	}
+	if err != nil {
+		return fmt.Errorf("keep what is known of terminal %s: %w", serial, err)
+	}
+	return nil
+}
+
+// writeDurably replaces a file as a whole: a power cut leaves the old or the new one.
+func writeDurably(path string, text []byte) (err error) {
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}

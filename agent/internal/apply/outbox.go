@@ -1,0 +1,93 @@
+package apply
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/bkpsdmd-babel/sidik/protocol"
+)
+
+// message is something for the hub. Its body is one of the contract's.
+type message struct {
+	topic protocol.Topic // without the site
+	body  any
+}
+
+// outbox holds what is to be told: of each terminal the newest, because what a
+// terminal was like before is of no use to anybody.
+type outbox struct {
+	wake chan struct{} // capacity 1
+
+	mu     sync.Mutex
+	queues map[queue][]message
+	order  []queue
+}
+
+// queue is what a newer message of its kind replaces.
+type queue struct {
+	kind   protocol.Kind
+	serial protocol.Serial
+}
+
+func newOutbox() *outbox {
+	return &outbox{wake: make(chan struct{}, 1), queues: map[queue][]message{}}
+}
+
+// replace puts messages in the place of those of the same kind and terminal.
+func (o *outbox) replace(kind protocol.Kind, serial protocol.Serial, messages ...message) {
+	o.mu.Lock()
+	q := queue{kind, serial}
+	o.queues[q] = messages
+	if !slices.Contains(o.order, q) {
+		o.order = append(o.order, q)
+	}
+	o.mu.Unlock()
+	o.signal()
+}
+
+// results puts results in the place of older ones. What happened to single changes
+// is told once only, so it is carried over when the older ones have not left yet.
+func (o *outbox) results(r protocol.Results) {
+	o.mu.Lock()
+	for _, m := range o.queues[queue{protocol.KindResults, r.Serial}] {
+		r.Outcomes = first(append(m.body.(protocol.Results).Outcomes, r.Outcomes...))
+	}
+	o.mu.Unlock()
+	o.replace(protocol.KindResults, r.Serial, message{protocol.Topic{Kind: protocol.KindResults}, r})
+}
+
+// again puts all unconfirmed copies in.
+func (o *outbox) again(c *copies) {
+	of := map[protocol.Serial][]message{}
+	for _, m := range c.messages() {
+		of[m.Serial] = append(of[m.Serial], message{protocol.Topic{Kind: protocol.KindTemplatesUp}, m})
+	}
+	for serial, messages := range of {
+		o.replace(protocol.KindTemplatesUp, serial, messages...)
+	}
+}
+
+// next takes the oldest message out.
+func (o *outbox) next() (message, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for len(o.order) > 0 {
+		q := o.order[0]
+		waiting := o.queues[q]
+		if len(waiting) == 0 {
+			o.order = o.order[1:]
+			delete(o.queues, q)
+			continue
+		}
+		o.queues[q] = waiting[1:]
+		return waiting[0], true
+	}
+	return message{}, false
+}
+
+func (o *outbox) signal() {
+	select {
+	case o.wake <- struct{}{}:
+	default: // one is waiting already
+	}
+}

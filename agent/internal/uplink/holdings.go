@@ -1,0 +1,49 @@
+package uplink
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/bkpsdmd-babel/sidik/protocol"
+)
+
+// outgoing has something when Holdings may have a message. Before the hub's key is
+// known, and while the hub is gone, messages stay where they are.
+func (s *session) outgoing() <-chan struct{} {
+	if s.u.o.Holdings == nil || s.hubGone || s.hubKey.IsZero() {
+		return nil
+	}
+	return s.u.o.Holdings.Outgoing()
+}
+
+// publishHoldings publishes what there is to say about rosters. What a broken line
+// swallows is said again over the next one.
+func (s *session) publishHoldings(ctx context.Context) error {
+	for {
+		t, body, found := s.u.o.Holdings.Next()
+		if !found {
+			return nil
+		}
+		if err := s.publish(ctx, t, body); err != nil {
+			return err
+		}
+	}
+}
+
+// takeHoldings hands a roster or templates to whoever keeps terminals.
+func (s *session) takeHoldings(t protocol.Topic, e protocol.Envelope) {
+	if s.u.o.Holdings == nil {
+		return
+	}
+	if e.To != s.u.o.Key.Public().KeyID() {
+		s.u.refuse(&protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: fmt.Errorf("%s for key %s", e.Kind, e.To)})
+		return
+	}
+	take := s.u.o.Holdings.TakeTemplates
+	if t.Kind == protocol.KindRoster {
+		take = func(e protocol.Envelope) error { return s.u.o.Holdings.TakeRoster(t, e) }
+	}
+	if err := take(e); err != nil {
+		s.u.refuse(err)
+	}
+}

@@ -1,6 +1,7 @@
 package zkdriver_test
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -18,7 +19,14 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol/zk/zktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// The tests of faults wait far more than they work, so many can run at once.
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // stand is a simulated terminal as the suite wants it.
 type stand struct {

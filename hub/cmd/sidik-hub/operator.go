@@ -22,6 +22,7 @@ type operator struct {
 
 	data     string
 	database string
+	who      string // makes a change of the register
 }
 
 // say returns a sentence of the hub's part of the catalogue.
@@ -52,6 +53,9 @@ func (o *operator) explain(err error) string {
 			return err.Error() + "\n" + o.say(known.code, phrase.Args{"data": o.data})
 		}
 	}
+	if said := o.explainRegister(err); said != "" {
+		return said
+	}
 	return err.Error()
 }
 
@@ -67,7 +71,7 @@ func (o *operator) command() *cobra.Command {
 	root.PersistentFlags().StringVar(&o.data, "data", "sidik-hub", o.say("flag-data", nil))
 	root.PersistentFlags().StringVar(&o.database, "database", "", o.say("flag-database", nil))
 	root.AddCommand(
-		o.run(), o.identity(), o.site(), o.terminal(), o.pin(), o.condition(),
+		o.run(), o.identity(), o.site(), o.terminal(), o.unit(), o.employee(), o.place(), o.register(), o.pin(), o.condition(),
 		o.punches(), o.watch(), o.verify(), o.backup(), o.restore(),
 	)
 	return root

@@ -64,7 +64,7 @@ func (o *operator) terminal() *cobra.Command {
 			})
 		},
 	}
-	cmd.AddCommand(add, list)
+	cmd.AddCommand(add, list, o.terminalServe(), o.terminalMode(), o.terminalGrant(), o.terminalRoster())
 	return cmd
 }
 

@@ -234,21 +234,29 @@ func (d *Draft) importEmployee(people map[string]*Employee, l line) (fate, error
 	return result, nil
 }
 
-// doubt compares what a row says with its NIP.
+// doubt compares what a row says with its NIP, before anything is taken.
 func (d *Draft) doubt(e *Employee, l line) error {
-	nip := l[field(EmployeeNIP)]
+	return d.compare(l[field(EmployeeNIP)], func(a Attribute) string {
+		if value := l[field(a)]; value != "" || e == nil {
+			return value
+		}
+		return e.At(a, d.Today)
+	})
+}
+
+// Doubt compares an employee's NIP with what else the register says of them, and
+// notes what is odd in Doubts. What cannot be is a Problem.
+func (d *Draft) Doubt(e *Employee) error {
+	return d.compare(e.At(EmployeeNIP, d.Today), func(a Attribute) string { return e.At(a, d.Today) })
+}
+
+func (d *Draft) compare(nip string, said func(Attribute) string) error {
 	if nip == "" {
 		return nil
 	}
 	n, err := ParseNIP(nip)
 	if err != nil {
 		return err
-	}
-	said := func(a Attribute) string {
-		if value := l[field(a)]; value != "" || e == nil {
-			return value
-		}
-		return e.At(a, d.Today)
 	}
 	for _, p := range n.Doubts(placement.EmployeeKind(said(EmployeeKind)), placement.Sex(said(EmployeeSex)), roster.Date(said(EmployeeBorn)), d.Today) {
 		if !p.Warning {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/broker"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/dispatch"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/ingest"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
@@ -58,6 +59,7 @@ var ErrLoopback = errors.New("this version has no accounts and no TLS yet: the p
 // Files of the data folder.
 const (
 	keyFile      = "hub.key"
+	sealingFile  = "sealing.key"
 	databaseFile = "hub.db"
 	brokerFolder = "broker"
 	runFile      = "run.json"
@@ -93,11 +95,19 @@ func Run(ctx context.Context, c Config) (err error) {
 	if created {
 		c.Logger.Info("hub key made", "fingerprint", string(key.Public().Fingerprint()))
 	}
+	sealing, created, err := LoadSealingKey(c.Data)
+	if err != nil {
+		return err
+	}
+	if created {
+		c.Logger.Info("sealing key made", "fingerprint", string(sealing.Public().Fingerprint()))
+	}
 	s, err := OpenStore(ctx, c.Data, c.Database)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	held := holding.New(s)
 	h := &Hub{config: c, key: key, store: s, metrics: metrics.New(c.Version), brokers: c.Brokers}
 	if len(c.Brokers) == 0 {
 		b, err := broker.Start(ctx, broker.Options{Dir: filepath.Join(c.Data, brokerFolder), Listen: c.MQTT, Logger: c.Logger})
@@ -108,10 +118,15 @@ func Run(ctx context.Context, c Config) (err error) {
 		h.brokers = []string{b.URL()}
 	}
 	h.dispatch = dispatch.New(dispatch.Options{
-		Store: s, Key: key, Version: c.Version, Logger: c.Logger,
+		Store: s, Holding: held, Key: key, Sealing: sealing.Public(), Version: c.Version, Logger: c.Logger,
 		Sent: func(n int) {
 			for range n {
 				h.metrics.Receipt()
+			}
+		},
+		Refused: func(n int) {
+			for range n {
+				h.metrics.Refused(protocol.KindTemplatesDown, protocol.ReasonReceiver)
 			}
 		},
 	})

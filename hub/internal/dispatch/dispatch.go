@@ -1,8 +1,9 @@
-// Package dispatch publishes what the hub says: its keys, its birth and every
-// site's receipt. All of it is retained and made anew from the store, so a
-// broker that lost or kept too much is put right at each connection.
+// Package dispatch publishes what the hub says: its keys, its birth, every site's
+// receipt and every terminal's roster. All of that is retained and made anew from
+// the store, so a broker that lost or kept too much is put right at each connection.
+// Templates go out unretained, to those who ask and whose roster names them.
 //
-// It knows no segment and decides nothing. Beware: the birth is said last,
+// It knows no segment and decides no roster. Beware: the birth is said last,
 // because agents take it as the word that everything else is in place.
 package dispatch
 
@@ -11,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,19 +29,21 @@ type Store interface {
 	Agents(ctx context.Context) ([]store.Agent, error)
 	Receipts(ctx context.Context, sites ...protocol.SiteID) ([]store.Receipt, error)
 	Generation(ctx context.Context) (protocol.Generation, error)
+	AllConditions(ctx context.Context) ([]store.Condition, error)
 }
 
-// Options are the parts of a Dispatch. All are needed.
+// Options are the parts of a Dispatch. All but the vault are needed.
 type Options struct {
 	Store   Store
+	Holding Holding
+	Vault   Vault // nil: templates that are asked for are refused
 	Key     seal.SigningKey
+	Sealing seal.SealingPublic // to which sites seal
 	Version string
-	Sent    func(receipts int) // counts published receipts
+	Sent    func(receipts int)  // counts published receipts
+	Refused func(templates int) // counts templates that were asked for and not given
 	Logger  *slog.Logger
 }
-
-// publishers is how many receipts are under way to the broker at once.
-const publishers = 16
 
 // Dispatch is made by New; Will and Serve are called once per connection.
 type Dispatch struct {
@@ -48,19 +53,33 @@ type Dispatch struct {
 	birth   uint32     // number of the present connection: the second in which it began, so that it rises over restarts too
 	said    uint32     // hub messages of this connection
 	changed map[protocol.SiteID]bool
+	rosters map[protocol.SiteID]bool // may have changed
 	reborn  bool
-	wake    chan struct{} // capacity 1: changed or reborn have something
+	wake    chan struct{}     // capacity 1: changed, rosters or reborn have something
+	sent    map[terminal]sent // rosters of this connection
+
+	requests requests
 }
 
 // New returns a dispatch without a connection.
 func New(o Options) *Dispatch {
-	return &Dispatch{o: o, changed: map[protocol.SiteID]bool{}, wake: make(chan struct{}, 1)}
+	return &Dispatch{o: o, changed: map[protocol.SiteID]bool{}, rosters: map[protocol.SiteID]bool{},
+		wake: make(chan struct{}, 1), sent: map[terminal]sent{}, requests: newRequests()}
 }
 
 // Changed tells that a site's receipt may be another now.
 func (d *Dispatch) Changed(site protocol.SiteID) {
 	d.mu.Lock()
 	d.changed[site] = true
+	d.mu.Unlock()
+	d.signal()
+}
+
+// RostersChanged tells that a site's rosters, or the key that they are sealed to, may
+// be others now.
+func (d *Dispatch) RostersChanged(site protocol.SiteID) {
+	d.mu.Lock()
+	d.rosters[site] = true
 	d.mu.Unlock()
 	d.signal()
 }
@@ -80,16 +99,16 @@ func (d *Dispatch) signal() {
 	}
 }
 
-// take empties the list of what changed.
-func (d *Dispatch) take() (sites []protocol.SiteID, reborn bool) {
+// take empties the lists of what changed.
+func (d *Dispatch) take() (receipts, rosters []protocol.SiteID, reborn bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for site := range d.changed {
-		sites = append(sites, site)
-	}
+	receipts = slices.Collect(maps.Keys(d.changed))
+	rosters = slices.Collect(maps.Keys(d.rosters))
 	clear(d.changed)
+	clear(d.rosters)
 	reborn, d.reborn = d.reborn, false
-	return sites, reborn
+	return receipts, rosters, reborn
 }
 
 // Will is the message that the broker publishes when the hub's connection
@@ -104,28 +123,57 @@ func (d *Dispatch) Will(ctx context.Context) (mqtt.Message, error) {
 // Serve publishes everything, says the birth and then follows what changes,
 // until ctx ends; then it says goodbye. ready is called after each birth.
 func (d *Dispatch) Serve(ctx context.Context, conn *mqtt.Conn, ready func()) error {
-	if err := d.everything(ctx, conn); err != nil {
-		if ctx.Err() != nil {
-			return d.sayGoodbye(ctx, conn)
-		}
-		return err
+	d.mu.Lock()
+	clear(d.sent)
+	d.mu.Unlock()
+	err := d.everything(ctx, conn)
+	if err == nil {
+		ready()
+		working, end := context.WithCancelCause(ctx)
+		var parts sync.WaitGroup
+		parts.Go(func() { end(d.follow(working, conn)) })
+		parts.Go(func() { end(d.answer(working, conn)) })
+		parts.Wait()
+		err = context.Cause(working)
 	}
-	ready()
+	if ctx.Err() != nil {
+		return d.sayGoodbye(ctx, conn)
+	}
+	return err
+}
+
+// everyRoster is how often all rosters are looked at: an operator's command may have
+// changed one, or a person lifted what held one back, in another process.
+const everyRoster = 5 * time.Second
+
+// follow publishes what changes until ctx ends.
+func (d *Dispatch) follow(ctx context.Context, conn *mqtt.Conn) error {
+	all := time.NewTicker(everyRoster)
+	defer all.Stop()
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
-			return d.sayGoodbye(ctx, conn)
+			return context.Cause(ctx)
+		case <-all.C:
+			err = d.sendRosters(ctx, conn, "")
 		case <-d.wake:
-			sites, reborn := d.take()
-			var err error
+			receipts, rosters, reborn := d.take()
 			if reborn {
 				err = d.everything(ctx, conn)
-			} else if len(sites) > 0 {
-				err = d.receipts(ctx, conn, sites)
+				break
 			}
-			if err != nil && ctx.Err() == nil {
-				return err
+			if len(receipts) > 0 {
+				err = d.receipts(ctx, conn, receipts)
 			}
+			for _, site := range rosters {
+				if err == nil {
+					err = d.sendRosters(ctx, conn, site)
+				}
+			}
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -137,7 +185,7 @@ func (d *Dispatch) everything(ctx context.Context, conn *mqtt.Conn) error {
 		return fmt.Errorf("read generation: %w", err)
 	}
 	keys, err := d.message(protocol.Topic{Site: protocol.HubSite, Kind: protocol.KindKeys}, "",
-		protocol.Seq{Life: g.Number, Counter: d.next()}, protocol.KeyList{Signing: []seal.PublicKey{d.o.Key.Public()}})
+		protocol.Seq{Life: g.Number, Counter: d.next()}, protocol.KeyList{Signing: []seal.PublicKey{d.o.Key.Public()}, Sealing: []seal.SealingPublic{d.o.Sealing}})
 	if err != nil {
 		return err
 	}
@@ -145,6 +193,9 @@ func (d *Dispatch) everything(ctx context.Context, conn *mqtt.Conn) error {
 		return fmt.Errorf("publish keys: %w", err)
 	}
 	if err := d.receipts(ctx, conn, nil); err != nil {
+		return err
+	}
+	if err := d.sendRosters(ctx, conn, ""); err != nil {
 		return err
 	}
 	return d.say(ctx, conn, protocol.HubBorn)
@@ -166,54 +217,63 @@ func (d *Dispatch) receipts(ctx context.Context, conn *mqtt.Conn, sites []protoc
 			agents[a.Site] = a.Fingerprint.KeyID()
 		}
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	queue := make(chan mqtt.Message)
-	var senders sync.WaitGroup
-	for range min(publishers, len(held)) {
-		senders.Go(func() {
-			for m := range queue {
-				if err := conn.Publish(ctx, m); err != nil {
-					cancel(fmt.Errorf("publish receipt: %w", err))
-					return
-				}
-			}
-		})
-	}
-	for _, r := range held {
+	err = side(ctx, held, func(ctx context.Context, r store.Receipt) error {
 		to, known := agents[r.Site]
 		if !known {
 			a, err := d.o.Store.Agent(ctx, r.Site)
 			if errors.Is(err, store.ErrNoSite) {
-				continue // withdrawn in between
+				return nil // withdrawn in between
 			}
 			if err != nil {
-				cancel(fmt.Errorf("find agent of site %s: %w", r.Site, err))
-				break
+				return fmt.Errorf("find agent of site %s: %w", r.Site, err)
 			}
 			to = a.Fingerprint.KeyID()
 		}
 		m, err := d.message(protocol.Topic{Site: r.Site, Kind: protocol.KindReceipt}, to,
 			protocol.Seq{Life: r.Receipt.Generation.Number, Counter: r.Revision}, r.Receipt)
 		if err != nil {
-			cancel(err)
-			break
+			return err
 		}
-		select {
-		case queue <- m:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	close(queue)
-	senders.Wait()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return conn.Publish(ctx, m)
+	})
+	if err != nil {
+		return fmt.Errorf("publish receipts: %w", err)
 	}
 	d.o.Sent(len(held))
 	return nil
+}
+
+// publishers is how many receipts or rosters are under way to the broker at once.
+const publishers = 16
+
+// side does something for every item, for several side by side, and returns when all
+// of it has ended. The first error ends the rest.
+func side[T any](ctx context.Context, items []T, do func(context.Context, T) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	queue := make(chan T)
+	var workers sync.WaitGroup
+	for range min(publishers, len(items)) {
+		workers.Go(func() {
+			for item := range queue {
+				if err := do(ctx, item); err != nil {
+					cancel(err)
+					return
+				}
+			}
+		})
+	}
+	for _, item := range items {
+		select {
+		case queue <- item:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(queue)
+	workers.Wait()
+	return context.Cause(ctx)
 }
 
 // say publishes whether the hub is there.
@@ -259,6 +319,6 @@ func (d *Dispatch) hub(ctx context.Context, status protocol.HubStatus, n uint32)
 
 func (d *Dispatch) message(topic protocol.Topic, to seal.KeyID, seq protocol.Seq, body any) (mqtt.Message, error) {
 	now := time.Now()
-	payload, err := protocol.Seal(protocol.Envelope{Kind: topic.Kind, Site: topic.Site, To: to, Seq: seq, At: &now}, body, d.o.Key)
+	payload, err := protocol.Seal(protocol.Envelope{Kind: topic.Kind, Site: topic.Site, Subject: string(topic.Serial), To: to, Seq: seq, At: &now}, body, d.o.Key)
 	return mqtt.Message{Topic: topic.String(), Payload: payload, Retained: topic.Kind.Retained()}, err
 }

@@ -7,12 +7,14 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/dispatch"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/storetest"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -35,6 +37,9 @@ type world struct {
 	store    *store.Store
 	key      seal.SigningKey
 	agent    *storetest.Agent
+	holding  *holding.Holding
+	vault    *vault
+	refused  atomic.Int64
 	dispatch *dispatch.Dispatch
 	heard    chan mqtt.Message
 }
@@ -46,11 +51,13 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { ok(t, s.Close()) })
 	key, err := seal.GenerateSigningKey()
 	ok(t, err)
-	w := &world{t: t, url: mqtttest.StartMosquitto(t).URLs()[0], store: s, key: key, agent: storetest.NewAgent(t, demo), heard: make(chan mqtt.Message, 100)}
+	w := &world{t: t, url: mqtttest.StartMosquitto(t).URLs()[0], store: s, key: key, agent: storetest.NewAgent(t, demo),
+		holding: holding.New(s), vault: &vault{held: map[protocol.Hash][]byte{}}, heard: make(chan mqtt.Message, 100)}
 	for _, a := range []*storetest.Agent{w.agent, storetest.NewAgent(t, other)} {
 		ok(t, s.AddSite(t.Context(), a.Site, a.Key.Public().Fingerprint(), storetest.Morning()))
 	}
-	w.dispatch = dispatch.New(dispatch.Options{Store: s, Key: key, Version: "1", Sent: func(int) {}, Logger: slog.New(slog.DiscardHandler)})
+	w.dispatch = dispatch.New(dispatch.Options{Store: s, Holding: w.holding, Vault: w.vault, Key: key, Sealing: sealingKey(t).Public(), Version: "1",
+		Sent: func(int) {}, Refused: func(n int) { w.refused.Add(int64(n)) }, Logger: slog.New(slog.DiscardHandler)})
 	return w
 }
 
@@ -132,8 +139,9 @@ func TestKeysAndReceiptsAreInPlaceBeforeTheBirthAndGoneIsSaidAtTheEnd(t *testing
 	w := newWorld(t)
 	w.watch()
 	stop := w.serve()
-	if e := w.next(nil); e.Kind != protocol.KindKeys {
-		t.Errorf("first came %s, want keys", e.Kind)
+	var keys protocol.KeyList
+	if e := w.next(&keys); e.Kind != protocol.KindKeys || len(keys.Sealing) != 1 {
+		t.Errorf("first came %s with %d keys to seal to, want keys with one", e.Kind, len(keys.Sealing))
 	}
 	receipts := map[protocol.SiteID]protocol.Envelope{}
 	for range 2 {

@@ -14,8 +14,9 @@ import (
 // has seen them all.
 const quiet = 400 * time.Millisecond
 
-// Sweep removes retained messages that are not this hub's to have: of sites
-// that it does not know, and of topics that the contract does not have. conn
+// Sweep removes retained messages that are not this hub's to have: of sites that it
+// does not know, rosters of terminals that have none, and what is at topics that the
+// contract does not have. conn
 // must be subscribed to protocol.TopicAll and used for nothing else.
 func (d *Dispatch) Sweep(ctx context.Context, conn *mqtt.Conn) error {
 	agents, err := d.o.Store.Agents(ctx)
@@ -25,6 +26,10 @@ func (d *Dispatch) Sweep(ctx context.Context, conn *mqtt.Conn) error {
 	known := map[protocol.SiteID]bool{protocol.HubSite: true}
 	for _, a := range agents {
 		known[a.Site] = true
+	}
+	out, err := d.outgoing(ctx, "")
+	if err != nil {
+		return err
 	}
 	done := time.NewTimer(quiet)
 	defer done.Stop()
@@ -44,7 +49,10 @@ func (d *Dispatch) Sweep(ctx context.Context, conn *mqtt.Conn) error {
 			done.Reset(quiet)
 			topic, err := protocol.ParseTopic(m.Topic)
 			if err == nil && known[topic.Site] && topic.Kind.Retained() {
-				continue
+				roster, has := out[terminal{topic.Site, topic.Serial}]
+				if topic.Kind != protocol.KindRoster || has && topic.Part <= parts(roster.Size) {
+					continue
+				}
 			}
 			err = conn.Publish(ctx, mqtt.Message{Topic: m.Topic, Retained: true})
 			if errors.Is(err, mqtt.ErrTopic) { // nobody of ours subscribes to such a name

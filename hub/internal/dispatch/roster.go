@@ -1,0 +1,159 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+)
+
+// Holding is what dispatch needs to know of what terminals should hold.
+type Holding interface {
+	Outgoing(ctx context.Context, site protocol.SiteID) ([]holding.Outgoing, error)
+	Text(ctx context.Context, site protocol.SiteID, serial protocol.Serial) (holding.Revision, []byte, error)
+	Roster(ctx context.Context, site protocol.SiteID, serial protocol.Serial) (holding.Revision, roster.Roster, error)
+	Sealing(ctx context.Context, site protocol.SiteID, agent seal.KeyID) (seal.SealingPublic, error)
+}
+
+// keyInTwoPlaces is the condition under which a site gets neither rosters nor
+// templates until a person has decided which of two agents is the right one.
+const keyInTwoPlaces = "key-in-two-places"
+
+// terminal is one terminal of one site.
+type terminal struct {
+	site   protocol.SiteID
+	serial protocol.Serial
+}
+
+// sent is a roster that the broker has from this connection. Sealing it again would
+// cost time and say nothing new.
+type sent struct {
+	order    protocol.Seq
+	to, seal seal.KeyID
+	parts    int
+}
+
+// parts is in how many parts a roster of a size travels; 0 is as a whole.
+func parts(size int) int {
+	if size <= protocol.MaxWhole {
+		return 0
+	}
+	return (size + protocol.MaxWhole - 1) / protocol.MaxWhole
+}
+
+// outgoing returns the rosters that a site is to have, or all sites for "".
+func (d *Dispatch) outgoing(ctx context.Context, site protocol.SiteID) (map[terminal]holding.Outgoing, error) {
+	list, err := d.o.Holding.Outgoing(ctx, site)
+	if err != nil {
+		return nil, err
+	}
+	conditions, err := d.o.Store.AllConditions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	doubtful := map[protocol.SiteID]bool{}
+	for _, c := range conditions {
+		doubtful[c.Site] = doubtful[c.Site] || c.Code == keyInTwoPlaces
+	}
+	out := make(map[terminal]holding.Outgoing, len(list))
+	for _, o := range list {
+		if !doubtful[o.Site] {
+			out[terminal{o.Site, o.Serial}] = o
+		}
+	}
+	return out, nil
+}
+
+// sendRosters publishes the rosters of a site, or of all for "", that the broker does
+// not have yet, and clears those that are nobody's any more.
+func (d *Dispatch) sendRosters(ctx context.Context, conn *mqtt.Conn, site protocol.SiteID) error {
+	out, err := d.outgoing(ctx, site)
+	if err != nil {
+		return err
+	}
+	var due []holding.Outgoing
+	gone := map[terminal]sent{}
+	d.mu.Lock()
+	for t, s := range d.sent {
+		if _, stays := out[t]; !stays && (site == "" || t.site == site) {
+			gone[t] = s
+			delete(d.sent, t)
+		}
+	}
+	for t, o := range out {
+		if s, found := d.sent[t]; !found || s.order != o.Order || s.to != o.To || s.seal != o.Seal {
+			due = append(due, o)
+		}
+	}
+	d.mu.Unlock()
+	for t, s := range gone {
+		if err := clearFrom(ctx, conn, t, 0, s.parts); err != nil {
+			return err
+		}
+	}
+	return side(ctx, due, func(ctx context.Context, o holding.Outgoing) error { return d.sendRoster(ctx, conn, o) })
+}
+
+// sendRoster publishes one roster: its parts, then the head that makes them count,
+// then nothing at all where the one before had more parts.
+func (d *Dispatch) sendRoster(ctx context.Context, conn *mqtt.Conn, o holding.Outgoing) error {
+	t := terminal{o.Site, o.Serial}
+	revision, text, err := d.o.Holding.Text(ctx, t.site, t.serial) // newer than o, perhaps
+	if err != nil {
+		return err
+	}
+	key, err := d.o.Holding.Sealing(ctx, t.site, o.To)
+	if errors.Is(err, holding.ErrNone) {
+		return nil // withdrawn in between
+	}
+	if err != nil {
+		return err
+	}
+	order := revision.Order
+	doc, pieces, err := protocol.SealDocument(key, protocol.RosterPurpose(t.site, t.serial, order), text)
+	if err != nil {
+		return fmt.Errorf("seal roster of terminal %s of site %s: %w", t.serial, t.site, err)
+	}
+	topic := protocol.Topic{Site: t.site, Kind: protocol.KindRoster, Serial: t.serial}
+	publish := func(part int, body any) error {
+		topic.Part = part
+		m, err := d.message(topic, o.To, order, body)
+		if err == nil {
+			err = conn.Publish(ctx, m)
+		}
+		if err != nil {
+			return fmt.Errorf("publish roster of terminal %s of site %s: %w", t.serial, t.site, err)
+		}
+		return nil
+	}
+	for _, p := range pieces {
+		if err := publish(p.N, p); err != nil {
+			return err
+		}
+	}
+	if err := publish(0, protocol.Roster{AsOf: string(revision.AsOf), Mode: string(revision.Mode),
+		Users: revision.Users, Fingers: revision.Fingers, Doc: doc}); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	before := d.sent[t].parts
+	d.sent[t] = sent{order: order, to: o.To, seal: key.KeyID(), parts: len(pieces)}
+	d.mu.Unlock()
+	return clearFrom(ctx, conn, t, len(pieces)+1, before)
+}
+
+// clearFrom empties a roster's topics from a part on, 0 for the head, to the last.
+func clearFrom(ctx context.Context, conn *mqtt.Conn, t terminal, first, last int) error {
+	for n := first; n <= last; n++ {
+		topic := protocol.Topic{Site: t.site, Kind: protocol.KindRoster, Serial: t.serial, Part: n}
+		if err := conn.Publish(ctx, mqtt.Message{Topic: topic.String(), Retained: true}); err != nil {
+			return fmt.Errorf("clear roster of terminal %s of site %s: %w", t.serial, t.site, err)
+		}
+	}
+	return nil
+}

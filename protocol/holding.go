@@ -10,11 +10,14 @@ import (
 // Roster is the body of a roster message. Its envelope's Seq is (generation,
 // revision); its document is a roster.Roster in JSON, sealed to the site.
 type Roster struct {
-	AsOf    string   `json:"as_of"` // the day that it was reckoned for
-	Mode    string   `json:"mode"`
-	Users   int      `json:"users"`
-	Fingers int      `json:"fingers"`
-	Doc     Document `json:"document"`
+	AsOf    string `json:"as_of"` // the day that it was reckoned for
+	Mode    string `json:"mode"`
+	Users   int    `json:"users"`
+	Fingers int    `json:"fingers"`
+	// Approved is the digest of a plan that a person lets pass the agent's brake, see
+	// Results.Plan. It comes with the order that the plan is for.
+	Approved Hash     `json:"approved,omitzero"`
+	Doc      Document `json:"document"`
 }
 
 // Check reports a roster message that cannot be one.
@@ -58,6 +61,9 @@ type Templates struct {
 	Items  []SealedTemplate `json:"items"`
 	// Kept are digests of templates from the site that the hub has stored durably.
 	Kept []Hash `json:"kept,omitempty"`
+	// Wants are digests of templates that the hub asks for: the terminal's inventory
+	// showed them.
+	Wants []Hash `json:"wants,omitempty"`
 }
 
 // SealedTemplate is one finger. What is clear about it is what the box is bound to.
@@ -78,8 +84,9 @@ const (
 
 // Check reports a templates message that cannot be one.
 func (t Templates) Check() error {
-	if t.Serial == "" || len(t.Items)+len(t.Kept) == 0 || len(t.Items) > MaxTemplates || len(t.Kept) > maxOutcomes {
-		return fmt.Errorf("%d templates, %d confirmed, of terminal %q", len(t.Items), len(t.Kept), t.Serial)
+	if t.Serial == "" || len(t.Items)+len(t.Kept)+len(t.Wants) == 0 ||
+		len(t.Items) > MaxTemplates || len(t.Kept) > maxOutcomes || len(t.Wants) > maxOutcomes {
+		return fmt.Errorf("%d templates, %d confirmed, %d wanted, of terminal %q", len(t.Items), len(t.Kept), len(t.Wants), t.Serial)
 	}
 	for _, i := range t.Items {
 		if i.PIN == "" || i.Finger > 9 || i.Digest.IsZero() || len(i.Box.Data) > MaxTemplate+seal.Overhead {

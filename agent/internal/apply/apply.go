@@ -156,12 +156,15 @@ func (a *Applier) TakeTemplates(e protocol.Envelope) error {
 			return err
 		}
 	}
-	if len(m.Items) == 0 {
+	if len(m.Items)+len(m.Wants) == 0 {
 		return nil
 	}
 	k := a.keepers[m.Serial]
 	if k == nil {
 		return &protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: fmt.Errorf("templates for terminal %s, which is not configured here", m.Serial)}
+	}
+	if len(m.Wants) > 0 {
+		k.ask(m.Wants)
 	}
 	for _, item := range m.Items {
 		template, err := a.o.Sealing.Open(protocol.TemplatePurpose(protocol.KindTemplatesDown, a.o.Site, m.Serial,

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -195,9 +196,67 @@ func TestBrakeStopsAPlanThatEmptiesTheTerminal(t *testing.T) {
 	o.start()
 	r.Entries = slices.DeleteFunc(slices.Clone(r.Entries), func(e roster.Entry) bool { return e.PIN == "1" })
 	ok(t, o.give(seq(1, 2), r))
-	got := o.serve(func(r protocol.Results) bool { return r.State == protocol.StandingBraked })
+	got := o.serve(braked)
 	if n := o.machine.count(); n.deletions != 2 || got.Plan.IsZero() || len(got.Blocked) != 1 || got.Blocked[0].PIN != "1" {
 		t.Errorf("%d deletions, results %+v", n.deletions, got)
+	}
+	// A person approves this plan, and no other.
+	o.approve = sha256.Sum256([]byte("another plan"))
+	ok(t, o.give(seq(1, 2), r))
+	o.apply.Resend()
+	o.serve(braked)
+	o.approve = got.Plan
+	ok(t, o.give(seq(1, 2), r))
+	o.serve(equal)
+	if n := o.machine.count(); n.deletions != 3 {
+		t.Errorf("%d deletions after the approval, want 3", n.deletions)
+	}
+}
+
+func braked(r protocol.Results) bool { return r.State == protocol.StandingBraked }
+
+func TestUnderANewLifeOfTheHubNothingIsDeletedOfItself(t *testing.T) {
+	o := newOffice(t)
+	ok(t, o.give(seq(1, 5), o.people()))
+	o.serve(equal)
+	yesterday := o.people()
+	yesterday.Entries = yesterday.Entries[:2]
+	ok(t, o.give(seq(2, 1), yesterday))
+	got := o.serve(braked)
+	if n := o.machine.count(); n.deletions != 0 || len(o.machine.content()) != 3 {
+		t.Errorf("%d deletions: %q", n.deletions, o.machine.content())
+	}
+	// What the older life still says counts no more.
+	refused(t, o.give(seq(1, 6), yesterday), protocol.ReasonReplay)
+	o.approve = got.Plan
+	ok(t, o.give(seq(2, 1), yesterday))
+	o.serve(equal)
+	if len(o.machine.content()) != 2 {
+		t.Errorf("after the approval %q", o.machine.content())
+	}
+}
+
+func TestHubGetsTheTemplatesItAsksFor(t *testing.T) {
+	o := newOffice(t)
+	o.machine.enrol(3, "1234", roster.User, []byte("one"), []byte("two"))
+	o.apply.Resend()
+	e := protocol.Envelope{Kind: protocol.KindTemplatesDown, Site: site}
+	ok(t, o.apply.TakeTemplates(o.with(e, protocol.Templates{Serial: serial, Wants: []protocol.Hash{sha256.Sum256([]byte("two")), sha256.Sum256([]byte("none"))}})))
+	ok(t, o.give(seq(1, 1), roster.Roster{Serial: serial, AsOf: "2026-02-01", Mode: roster.Observe}))
+	for deadline := time.Now().Add(20 * time.Second); len(o.copies) == 0; {
+		if time.Now().After(deadline) {
+			t.Fatal("no template came")
+		}
+		if _, said, found := o.apply.Next(); found {
+			if m, isTemplates := said.(protocol.Templates); isTemplates {
+				o.copies = append(o.copies, m.Items...)
+			}
+		}
+	}
+	item := o.copies[0]
+	template, err := o.hub.Open(protocol.TemplatePurpose(protocol.KindTemplatesUp, site, serial, item.PIN, item.Finger, item.Algorithm, item.Digest), item.Box)
+	if err != nil || string(template) != "two" || len(o.copies) != 1 {
+		t.Errorf("%d templates came, %q, %v", len(o.copies), template, err)
 	}
 }
 

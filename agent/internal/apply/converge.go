@@ -22,6 +22,9 @@ type visit struct {
 	session  terminal.Session
 	roster   *roster.Roster
 	memory   memory
+	order    protocol.Seq    // of the roster
+	approved protocol.Hash   // of a plan, by a person
+	asked    []protocol.Hash // templates that the hub asks for
 	before   roster.Inventory
 	after    roster.Inventory
 	outcomes []protocol.Outcome
@@ -39,7 +42,8 @@ const untilCalm = time.Minute
 // the hub. It returns after which time the terminal should be looked at again.
 func (k *keeper) converge(ctx context.Context) (again time.Duration, err error) {
 	k.mu.Lock()
-	v := &visit{k: k, roster: k.roster, memory: k.memory}
+	v := &visit{k: k, roster: k.roster, memory: k.memory, order: k.memory.Order, approved: k.head.Approved, asked: k.asked}
+	k.asked = nil
 	k.stale = false
 	k.mu.Unlock()
 	err = k.terminal.Hold(ctx, func(ctx context.Context, s terminal.Session) error {
@@ -77,7 +81,7 @@ func (k *keeper) finish(v *visit, err error) {
 			}
 		}
 	}
-	k.now = Standing{Order: k.memory.Order, State: v.state, Users: len(v.after.Users), Left: len(v.plan.Changes) + len(v.plan.Blocked), Finding: v.plan.Findings}
+	k.now = Standing{Order: v.order, State: v.state, Users: len(v.after.Users), Left: len(v.plan.Changes) + len(v.plan.Blocked), Finding: v.plan.Findings}
 	if err != nil {
 		k.now.Trouble = err.Error()
 	}
@@ -89,17 +93,21 @@ func (v *visit) do(ctx context.Context) (err error) {
 		return err
 	}
 	v.after = v.before
-	if v.roster == nil {
-		return nil
+	if err := v.pull(ctx); err != nil || v.roster == nil {
+		return err
 	}
 	v.plan = roster.Diff(*v.roster, v.before)
 	v.state = v.standing()
 	if len(v.plan.Changes) == 0 {
+		if v.roster.Mode == roster.Enforce && v.memory.Generation != v.order.Life {
+			v.memory.Generation = v.order.Life // its register agrees with the terminal
+			return v.save()
+		}
 		return nil
 	}
-	if v.k.a.o.Brake.holds(v.plan, v.deleted(), len(v.before.Users)) {
+	if pass, err := v.passes(); err != nil || !pass {
 		v.state = protocol.StandingBraked
-		return nil
+		return err
 	}
 	if !v.k.a.o.Calm(time.Now()) {
 		v.busy = true
@@ -238,13 +246,12 @@ func (k *keeper) report(v *visit) error {
 	if hub.IsZero() {
 		return nil // it is told when the key is known
 	}
-	text, err := json.Marshal(v.after)
+	digest, text, err := digestOf(v.after)
 	if err != nil {
 		return err
 	}
-	digest := protocol.Hash(sha256.Sum256(text))
 	k.mu.Lock()
-	results := v.results(k.memory.Order, digest)
+	results := v.results(digest)
 	how := results
 	how.Outcomes = nil
 	standing, err := json.Marshal(how)
@@ -291,8 +298,8 @@ func (k *keeper) tellInventory(hub seal.SealingPublic, inv roster.Inventory, tex
 // maxTold bounds each list of a results message; the next one tells on.
 const maxTold = 500
 
-func (v *visit) results(order protocol.Seq, inventory protocol.Hash) protocol.Results {
-	r := protocol.Results{Serial: v.k.serial, Roster: order, Inventory: inventory, State: v.state, Outcomes: v.outcomes}
+func (v *visit) results(inventory protocol.Hash) protocol.Results {
+	r := protocol.Results{Serial: v.k.serial, Roster: v.order, Inventory: inventory, State: v.state, Outcomes: v.outcomes}
 	if r.State == "" {
 		r.State = protocol.StandingFailed
 	}
@@ -305,7 +312,7 @@ func (v *visit) results(order protocol.Seq, inventory protocol.Hash) protocol.Re
 		}
 	}
 	if r.State == protocol.StandingBraked {
-		r.Plan = planDigest(order, inventory)
+		r.Plan = planDigest(v.order, inventory)
 		for _, c := range v.plan.Changes {
 			r.Blocked = append(r.Blocked, outcome(c, "brake"))
 		}
@@ -330,4 +337,49 @@ func outcome(c roster.Change, reason string) protocol.Outcome {
 // changes, an approval of it is void.
 func planDigest(order protocol.Seq, inventory protocol.Hash) protocol.Hash {
 	return sha256.Sum256(fmt.Appendf(nil, "sidik/v1/plan %s %s", order, inventory))
+}
+
+// passes tells whether the brake lets the plan pass: of itself, or because a person
+// has approved this very plan. Under a new life of the hub nothing is deleted of
+// itself: its register may be the one of yesterday.
+func (v *visit) passes() (bool, error) {
+	if v.memory.Approved == v.order {
+		return true, nil // begun with a person's approval; it goes on where it was interrupted
+	}
+	if deletions(v.plan.Changes) > 0 {
+		digest, _, err := digestOf(v.before)
+		if err != nil {
+			return false, err
+		}
+		newLife := v.memory.Generation != 0 && v.memory.Generation != v.order.Life
+		switch {
+		case v.approved == planDigest(v.order, digest):
+			v.memory.Approved = v.order
+		case newLife, v.k.a.o.Brake.holds(v.plan, v.deleted(), len(v.before.Users)):
+			return false, nil
+		}
+	}
+	v.memory.Generation = v.order.Life
+	return true, v.save()
+}
+
+// digestOf is an inventory as it is told, and its digest.
+func digestOf(inv roster.Inventory) (protocol.Hash, []byte, error) {
+	text, err := json.Marshal(inv)
+	return sha256.Sum256(text), text, err
+}
+
+// pull keeps copies of the templates that the hub asked for. What the terminal no
+// longer holds is passed over: the next inventory says so.
+func (v *visit) pull(ctx context.Context) error {
+	for _, u := range v.before.Users {
+		for _, f := range u.Fingers {
+			if slices.Contains(v.asked, f.Digest) {
+				if err := v.keepCopy(ctx, u.Slot, protocol.NormalPIN(u.PIN), f.Number); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }

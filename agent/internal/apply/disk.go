@@ -18,6 +18,10 @@ type memory struct {
 	LastSlot   uint16        `json:"last_slot"` // highest that was ever seen or given
 	Equivalent []equivalence `json:"equivalent"`
 	Deleted    []deletion    `json:"deleted"` // of the last brakeSpan
+	// Generation is the life of the hub under which something was last let pass the
+	// brake; Approved is the order of the roster whose plan a person has approved.
+	Generation uint64       `json:"generation"`
+	Approved   protocol.Seq `json:"approved"`
 }
 
 // equivalence is a template that a terminal gives back with other bytes.

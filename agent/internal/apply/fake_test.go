@@ -209,6 +209,7 @@ type office struct {
 	copies  []protocol.SealedTemplate
 	last    roster.Inventory
 	newest  roster.Roster
+	approve protocol.Hash // comes with the next roster
 }
 
 func newOffice(t *testing.T) *office {
@@ -273,7 +274,7 @@ func (o *office) give(order protocol.Seq, r roster.Roster) error {
 			return err
 		}
 	}
-	return o.apply.TakeRoster(e.Topic(), o.with(e, protocol.Roster{AsOf: string(r.AsOf), Mode: string(r.Mode), Users: len(r.Entries), Doc: doc}))
+	return o.apply.TakeRoster(e.Topic(), o.with(e, protocol.Roster{AsOf: string(r.AsOf), Mode: string(r.Mode), Users: len(r.Entries), Doc: doc, Approved: o.approve}))
 }
 
 func (o *office) with(e protocol.Envelope, body any) protocol.Envelope {

@@ -30,6 +30,7 @@ type keeper struct {
 	roster    *roster.Roster // nil: none yet, or not all of its parts
 	templates map[protocol.Hash][]byte
 	wants     []roster.Change // fingers that were asked for
+	asked     []protocol.Hash // templates that the hub asks for
 	tell      bool            // say how things are even when nothing changed
 	stale     bool            // what was seen last no longer counts: a roster or a template came
 	last      *visit          // the last one that saw the terminal
@@ -127,6 +128,14 @@ func (k *keeper) unseal() error {
 	k.roster, k.stale = &r, true
 	signal(k.wake)
 	return nil
+}
+
+// ask has the terminal's own templates sent to the hub.
+func (k *keeper) ask(digests []protocol.Hash) {
+	k.mu.Lock()
+	k.asked, k.stale = digests, true
+	k.mu.Unlock()
+	signal(k.wake)
 }
 
 // takeTemplate takes a template that this terminal wants, and no other.

@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -44,6 +45,7 @@ func (o *operator) explainRegister(err error) string {
 		{directory.ErrNoChange, "error-no-change"},
 		{directory.ErrNoColumns, "error-no-columns"},
 		{directory.ErrTooLarge, "error-too-large"},
+		{directory.ErrNoSpreadsheet, "error-no-spreadsheet"},
 	} {
 		if errors.Is(err, known.is) {
 			return o.sayRegister(known.code, nil)
@@ -109,7 +111,7 @@ func (o *operator) register() *cobra.Command {
 func (o *operator) registerImport() *cobra.Command {
 	var dry, skip bool
 	cmd := &cobra.Command{
-		Use:   "import FILE.csv",
+		Use:   "import FILE.csv|FILE.xlsx",
 		Short: o.sayRegister("import-short", nil),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -161,6 +163,9 @@ func readTable(path string) ([][]directory.Cell, error) {
 		return nil, err
 	}
 	defer f.Close()
+	if strings.EqualFold(filepath.Ext(path), ".xlsx") {
+		return directory.ReadXLSX(f)
+	}
 	return directory.ReadCSV(f)
 }
 
@@ -194,6 +199,7 @@ func showDraft(cmd *cobra.Command, draft *directory.Draft) {
 
 func (o *operator) registerExport() *cobra.Command {
 	var units bool
+	var xlsx string
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: o.sayRegister("export-short", nil),
@@ -204,12 +210,26 @@ func (o *operator) registerExport() *cobra.Command {
 				if units {
 					table = reg.UnitTable(today())
 				}
-				return csv.NewWriter(cmd.OutOrStdout()).WriteAll(table)
+				if xlsx == "" {
+					return csv.NewWriter(cmd.OutOrStdout()).WriteAll(table)
+				}
+				return writeXLSX(xlsx, table)
 			})
 		},
 	}
+	cmd.Flags().StringVar(&xlsx, "xlsx", "", o.sayRegister("flag-xlsx", nil))
 	cmd.Flags().BoolVar(&units, "units", false, o.sayRegister("flag-units", nil))
 	return cmd
+}
+
+// writeXLSX writes a new file for its owner only: it holds personal data.
+func writeXLSX(path string, table [][]string) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return directory.WriteXLSX(f, table)
 }
 
 func (o *operator) registerChanges() *cobra.Command {

@@ -3,21 +3,84 @@ package zk
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
+	"time"
 )
 
-// StartEnroll lets the terminal ask a user, who must exist, for a finger. It answers at
-// once; what happens then comes as events for who registered: EventFinger and
-// EventQuality for each sample, and EventEnroll at the end, see Event.Enrolled. The
-// terminal must be enabled, and must not be asked for anything else meanwhile.
+// Enroll lets the terminal ask a user, who must exist and not have this finger, for a
+// finger, and tells of what it shows meanwhile: EventFinger and EventQuality for each
+// image, as far as the terminal tells. It ends with the terminal's own word, or with
+// ErrSilent when it said nothing for the time quiet. However it ends, the terminal is
+// back at recognising people, and events are no longer registered for.
+//
+// Beware: only ReadTemplate proves that a finger was stored. The word can be lost, and
+// some terminals say it in their own way.
+func (c *Conn) Enroll(ctx context.Context, layout UserLayout, pin string, finger uint8, quiet time.Duration, told func(Event)) (Enrolled, error) {
+	if err := unrefused(c.CancelCapture(ctx)); err != nil {
+		return Enrolled{}, err
+	}
+	defer c.endEnroll(ctx)
+	if err := unrefused(c.RegisterEvents(ctx, EventsAll)); err != nil {
+		return Enrolled{}, err
+	}
+	if err := c.StartEnroll(ctx, layout, pin, finger); err != nil {
+		return Enrolled{}, err
+	}
+	for {
+		waiting, end := context.WithTimeout(ctx, quiet)
+		e, err := c.NextEvent(waiting)
+		late := waiting.Err() != nil && ctx.Err() == nil
+		end()
+		switch ended, done := e.Enrolled(); {
+		case err != nil && late:
+			return Enrolled{}, fmt.Errorf("enrol finger %d: %w", finger, ErrSilent)
+		case err != nil:
+			return Enrolled{}, err
+		case done:
+			return ended, nil
+		}
+		told(e)
+	}
+}
+
+// endEnroll cleans up, also when ctx has ended.
+func (c *Conn) endEnroll(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*c.options.Timeout)
+	defer cancel()
+	for _, step := range []func(context.Context) error{
+		func(ctx context.Context) error { return c.RegisterEvents(ctx, 0) },
+		c.CancelCapture, c.StartVerify, c.Refresh,
+	} {
+		if unrefused(step(ctx)) != nil {
+			return // whoever comes next will notice
+		}
+	}
+}
+
+// unrefused is err unless the terminal does not do what was asked.
+func unrefused(err error) error {
+	if refusal := (*Refusal)(nil); errors.As(err, &refusal) && refusal.Code != AckUnauth {
+		return nil
+	}
+	return err
+}
+
+// StartEnroll lets the terminal ask a user for a finger, and does not wait. What happens
+// then comes as events for who registered; older ones are forgotten. The terminal must be enabled, and should not
+// be asked for anything else meanwhile.
 func (c *Conn) StartEnroll(ctx context.Context, layout UserLayout, pin string, finger uint8) error {
 	return wrap(c.do(ctx, func(ctx context.Context) error {
 		body, err := enrollRequest(layout, pin, finger)
 		if err != nil {
 			return err
 		}
-		return c.command(ctx, CmdStartEnroll, body)
+		if err := c.command(ctx, CmdStartEnroll, body); err != nil {
+			return err
+		}
+		c.events = nil // of before; the end of another enrolment may be among them
+		return nil
 	}), "start enrolment of finger %d", finger)
 }
 
@@ -45,7 +108,7 @@ func (c *Conn) CancelCapture(ctx context.Context) error {
 	}), "cancel capture")
 }
 
-// StartVerify brings the terminal back to recognising people, after an enrolment.
+// StartVerify brings the terminal back to recognising people.
 func (c *Conn) StartVerify(ctx context.Context) error {
 	return wrap(c.do(ctx, func(ctx context.Context) error {
 		return c.command(ctx, CmdStartVerify, nil)

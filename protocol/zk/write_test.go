@@ -102,6 +102,9 @@ func TestOutcomeOfAChange(t *testing.T) {
 	twice := func(ctx context.Context, c *zk.Conn) error {
 		return errors.Join(c.WriteTemplate(ctx, finger(1, 9, 40)), c.WriteTemplate(ctx, finger(2, 9, 40)))
 	}
+	over := func(ctx context.Context, c *zk.Conn) error {
+		return errors.Join(c.WriteTemplate(ctx, finger(2, 9, 50)), c.WriteTemplate(ctx, finger(2, 9, 40)))
+	}
 	done := func(sim *zktest.Terminal) bool {
 		return len(sim.Users()) == 3 || slices.ContainsFunc(sim.Templates(), func(m zk.Template) bool {
 			return m.UID == 2 && bytes.Equal(m.Data, finger(2, 9, 40).Data)
@@ -135,6 +138,7 @@ func TestOutcomeOfAChange(t *testing.T) {
 		{"a full terminal took no finger", "tcp", after(zktest.FingersFull), store, outcome{true, false, false}},
 		{"a PIN that is too wide was not taken", "tcp", zktest.Fault{Kind: zktest.NarrowPIN, N: 3}, wide, outcome{true, false, false}},
 		{"a finger that is somebody else's was not taken", "tcp", after(zktest.UniqueFinger), twice, outcome{true, false, false}},
+		{"a finger that is not overwritten is not noticed", "tcp", after(zktest.KeepsFinger), over, outcome{false, false, false}},
 		{"a finger in other bytes is not noticed", "tcp", after(zktest.ReEncodes), store, outcome{false, false, false}},
 	} {
 		covered[row.fault.Kind] = true

@@ -36,6 +36,8 @@ func (t *Terminal) handle(l *link, p zk.Packet) (answer []zk.Packet, then func()
 		return t.take(l, p), nil
 	case zk.CmdStartEnroll:
 		return t.enrol(l, p)
+	case zk.CmdCancelCapture:
+		return l.reply(p, zk.AckOK, nil), func() { _ = t.EndEnrolment(enrolCancelled) } // none is no fault
 	case zk.RegEvent:
 		l.mask = 0
 		if len(p.Body) >= 4 {
@@ -80,8 +82,11 @@ func (t *Terminal) restart(l *link, p zk.Packet) ([]zk.Packet, func()) {
 	return l.reply(p, zk.AckOK, nil), then
 }
 
-// stateNumber is 2 waiting for people, 4 busy.
+// stateNumber is 1 enrolling, 2 waiting for people, 4 busy.
 func (t *Terminal) stateNumber() uint16 {
+	if t.asked != nil {
+		return 1
+	}
 	if t.enabled() {
 		return 2
 	}
@@ -172,7 +177,7 @@ func (t *Terminal) change(p zk.Packet) zk.Code {
 		t.touch()
 	case zk.CmdClearData:
 		done = t.clearData(p.Body)
-	case zk.CmdRefreshData, zk.CmdRefreshOption, zk.CmdStartVerify, zk.CmdCancelCapture, zk.CmdEnableClock,
+	case zk.CmdRefreshData, zk.CmdRefreshOption, zk.CmdStartVerify, zk.CmdEnableClock,
 		zk.CmdUnlock, zk.CmdWriteLCD, zk.CmdClearLCD, zk.CmdTestVoice, zk.CmdVerifyWrite, zk.CmdSleep, zk.CmdResume:
 	default:
 		return zk.AckUnknown

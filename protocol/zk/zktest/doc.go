@@ -15,5 +15,6 @@
 //
 // The parts: profile.go the families, state.go what the terminal holds, demo.go invented
 // contents, listen.go and link.go the two carriers, command.go small commands, bulk.go the
-// datasets, upload.go templates on their way in, live.go events and enrolment, fault.go faults.
+// datasets, write.go and upload.go users and fingers on their way in, live.go events, enrol.go
+// enrolment, fault.go faults.
 package zktest

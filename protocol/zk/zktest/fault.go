@@ -75,7 +75,7 @@ func FaultKinds() []FaultKind {
 func WriteFaultKinds() []FaultKind {
 	return []FaultKind{
 		FreezeAfter, RebootAfter, HangUpAfter, Unstored, RefuseWrite,
-		ReadOnly, ReEncodes, UniqueFinger, NarrowPIN, UsersFull, FingersFull,
+		ReadOnly, ReEncodes, KeepsFinger, UniqueFinger, NarrowPIN, UsersFull, FingersFull,
 	}
 }
 
@@ -91,6 +91,7 @@ const (
 
 	ReadOnly     FaultKind = "read-only"     // all changes are refused
 	ReEncodes    FaultKind = "re-encodes"    // fingers are kept in other bytes than they are written in
+	KeepsFinger  FaultKind = "keeps-finger"  // TMP_WRITE over a finger: for N 1 it is acknowledged and not made, for N 2 refused
 	UniqueFinger FaultKind = "unique-finger" // one finger under two PINs is refused
 	NarrowPIN    FaultKind = "narrow-pin"    // PINs of more than N digits are refused
 	UsersFull    FaultKind = "users-full"    // no user more than there are is taken
@@ -215,6 +216,8 @@ func (t *Terminal) Inject(f Fault) {
 		t.profile.Quirks.ReadOnly = true
 	case ReEncodes:
 		t.profile.Quirks.ReEncodes = true
+	case KeepsFinger:
+		t.profile.Quirks.KeepsFinger = f.N
 	case UniqueFinger:
 		t.profile.Quirks.UniqueFinger = true
 	case NarrowPIN:

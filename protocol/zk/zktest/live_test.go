@@ -2,6 +2,7 @@ package zktest_test
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
@@ -152,4 +153,83 @@ func TestEnrolment(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestEnrolmentByHand: somebody comes, puts a finger on badly and well, or does not come.
+func TestEnrolmentByHand(t *testing.T) {
+	ask := append(append([]byte("1002"), make([]byte, 20)...), 6, 1)
+	begin := func(t *testing.T) (*zktest.Terminal, *probe) {
+		terminal, address := start(t, zktest.Config{EnrolByHand: true}, 3, 0, 0)
+		c := connected(t, "tcp", address)
+		if err := terminal.PlaceFinger(nil, true); !errors.Is(err, zktest.ErrNotAsked) {
+			t.Errorf("PlaceFinger = %v before anybody was asked", err)
+		}
+		c.must(zk.CmdStartEnroll, ask, zk.AckOK)
+		c.must(zk.CmdStartEnroll, ask, zk.AckError) // one at a time
+		if pin, finger, asked := terminal.Asked(); pin != "1002" || finger != 6 || !asked {
+			t.Errorf("Asked = %s, %d, %v", pin, finger, asked)
+		}
+		return terminal, c
+	}
+	ends := func(t *testing.T, c *probe, want uint16) {
+		t.Helper()
+		for {
+			if n, ok := c.event().Enrolled(); ok {
+				if n.Result != want {
+					t.Errorf("result %d, want %d", n.Result, want)
+				}
+				return
+			}
+		}
+	}
+	t.Run("three good images store the finger", func(t *testing.T) {
+		terminal, c := begin(t)
+		for _, good := range []bool{true, false, true, true} {
+			if err := terminal.PlaceFinger([]byte("a finger"), good); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var scores []uint8
+		for range 4 {
+			if e := c.event(); e.Code != zk.EventFinger {
+				t.Fatalf("%v, want a finger", e.Code)
+			}
+			score, _ := c.event().Quality()
+			scores = append(scores, score)
+		}
+		if !bytes.Equal(scores, []byte{100, 0, 100, 100}) {
+			t.Errorf("scores %v", scores)
+		}
+		ends(t, c, 0)
+		if held := terminal.Templates(); len(held) != 1 || string(held[0].Data) != "a finger" || held[0].Finger != 6 {
+			t.Errorf("%d templates", len(held))
+		}
+	})
+	t.Run("a finger of somebody else is a duplicate", func(t *testing.T) {
+		terminal, c := begin(t)
+		if err := terminal.AddTemplate(zk.Template{UID: 3, Finger: 1, Data: []byte("a finger")}); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := terminal.PlaceFinger([]byte("a finger"), true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ends(t, c, 5)
+	})
+	t.Run("nobody comes", func(t *testing.T) {
+		terminal, c := begin(t)
+		if err := terminal.EndEnrolment(4); err != nil {
+			t.Fatal(err)
+		}
+		ends(t, c, 4)
+	})
+	t.Run("cancelled by the client", func(t *testing.T) {
+		terminal, c := begin(t)
+		c.must(zk.CmdCancelCapture, nil, zk.AckOK)
+		ends(t, c, 4)
+		if _, _, asked := terminal.Asked(); asked {
+			t.Error("it still asks")
+		}
+	})
 }

@@ -40,6 +40,7 @@ type Config struct {
 	Boot            time.Duration    // how long the terminal cannot be reached after RESTART
 	SilentRestart   bool             // RESTART is not acknowledged
 	EnrolResult     uint16           // how an enrolment ends: 0 stored, 4 cancelled, 5 duplicate, 6 failed
+	EnrolByHand     bool             // an enrolment waits for PlaceFinger or EndEnrolment
 	Clock           func() time.Time // the computer's clock; nil: time.Now
 }
 
@@ -71,6 +72,7 @@ type Terminal struct {
 	down          time.Time // cannot be reached until then
 	requests      map[zk.Code]int
 	badChecksums  int
+	asked         *enrolment // under way; nil: none
 }
 
 // New makes a terminal that holds nothing and does not listen yet.
@@ -151,7 +153,7 @@ func (t *Terminal) Reboot(down time.Duration) {
 
 func (t *Terminal) reboot(down time.Duration) {
 	t.down = time.Now().Add(down)
-	t.disabled = false
+	t.disabled, t.asked = false, nil
 	t.operation(0, 0)
 	t.touch()
 	t.hangUp()

@@ -51,9 +51,11 @@ func (t *Terminal) takeUpload(l *link, body []byte) bool {
 	if n == 0 || n != len(l.upload) || body[2] > 9 {
 		return false
 	}
-	return t.takeTemplate(zk.Template{
-		UID: binary.LittleEndian.Uint16(body), Finger: body[2], Flag: body[3], Data: bytes.Clone(l.upload),
-	}) == nil
+	m := zk.Template{UID: binary.LittleEndian.Uint16(body), Finger: body[2], Flag: body[3], Data: bytes.Clone(l.upload)}
+	if _, there := t.finger(m.UID, m.Finger); there && t.profile.Quirks.KeepsFinger > 0 {
+		return t.profile.Quirks.KeepsFinger == 1
+	}
+	return t.takeTemplate(m) == nil
 }
 
 // takeUsers takes users with their templates as a whole or not at all.

@@ -87,6 +87,17 @@ func writeFaultCases() map[string]faultCase {
 				t.Errorf("kept as %q, then as %q, want other bytes, twice the same", first, again)
 			}
 		}},
+		"a finger that is not overwritten": {fault: zktest.Fault{Kind: zktest.KeepsFinger}, sees: func(t *testing.T, terminal *zktest.Terminal, c *probe) {
+			writeFinger(c, 9, 3, "first", zk.AckOK)
+			writeFinger(c, 9, 3, "second", zk.AckOK)
+			if held := string(terminal.Templates()[2].Data); held != "first" {
+				t.Errorf("it holds %q, want the first", held)
+			}
+		}},
+		"a finger that is refused over another": {fault: zktest.Fault{Kind: zktest.KeepsFinger, N: 2}, sees: func(_ *testing.T, _ *zktest.Terminal, c *probe) {
+			writeFinger(c, 9, 3, "first", zk.AckOK)
+			writeFinger(c, 9, 3, "second", zk.AckError)
+		}},
 		"a finger under two PINs": {fault: zktest.Fault{Kind: zktest.UniqueFinger}, sees: func(_ *testing.T, _ *zktest.Terminal, c *probe) {
 			writeFinger(c, 9, 3, "a finger", zk.AckOK)
 			writeFinger(c, 9, 4, "a finger", zk.AckOK)

@@ -347,6 +347,7 @@ func TestResolveFollowsTheDay(t *testing.T) {
 		alias(other, "7", 0, "2026-01-01", "")
 		undone := alias(other, "8", 0, "2020-01-01", "")
 		ok(t, d.Undo(t.Context(), directory.By{Who: "Ujang Demo", At: noon}, undone))
+		matcher := read(t, d).Matcher(placement.Usual())
 		for _, c := range []struct {
 			terminal placement.TerminalID
 			pin      string
@@ -370,6 +371,45 @@ func TestResolveFollowsTheDay(t *testing.T) {
 			if err != nil || got != c.want || found != (c.want != 0) {
 				t.Errorf("Resolve(%d, %q, %s) = %d, %v, %v; want %d", c.terminal, c.pin, c.day, got, found, err, c.want)
 			}
+			if met := matcher.Meet(c.terminal, c.pin, c.day); met.Employee != c.want {
+				t.Errorf("Meet(%d, %q, %s) = %+v; want %d", c.terminal, c.pin, c.day, met, c.want)
+			}
+		}
+	})
+}
+
+func TestAPunchWhereNobodyIsPlacedIsTold(t *testing.T) {
+	each(t, func(t *testing.T, d *directory.Directory) {
+		a, b, e := unit(t, d, "A"), unit(t, d, "B"), person(t, d, 901)
+		here, _ := read(t, d).TerminalBy("", "DEMO-bkpsdmd")
+		there, _ := read(t, d).TerminalBy("", "DEMO-samsat-belitung")
+		edit(t, d, func(draft *directory.Draft) error {
+			for terminal, u := range map[placement.TerminalID]placement.UnitID{here.ID: a, there.ID: b} {
+				ok(t, draft.Serve(directory.Serving{Terminal: terminal, Serving: placement.Serving{Unit: u, Period: placement.Period{From: "2020-01-01"}}}))
+			}
+			_, err := draft.Place(place(e, a, "2026-01-10"), true)
+			return err
+		})
+		for _, c := range []struct {
+			terminal placement.TerminalID
+			pin      string
+			day      roster.Date
+			want     directory.Meeting
+		}{
+			{here.ID, "100001", "2026-01-10", directory.Meeting{Employee: e, Placed: true}},
+			{here.ID, "100001", "2026-01-09", directory.Meeting{Employee: e}}, // prepared, not placed
+			{there.ID, "100001", "2026-01-10", directory.Meeting{Employee: e}},
+			{here.ID, "5", "2026-01-10", directory.Meeting{}},
+		} {
+			if got := read(t, d).Matcher(placement.Usual()).Meet(c.terminal, c.pin, c.day); got != c.want {
+				t.Errorf("Meet(%d, %s, %s) = %+v, want %+v", c.terminal, c.pin, c.day, got, c.want)
+			}
+		}
+		edit(t, d, func(draft *directory.Draft) error {
+			return draft.AddAlias(directory.Alias{Employee: e, PIN: "5", Period: placement.Period{From: "2026-01-01"}})
+		})
+		if got := read(t, d).Matcher(placement.Usual()).Meet(here.ID, "0005", "2026-01-10"); got.Employee != e || !got.Placed {
+			t.Errorf("Meet after an alias was added = %+v, want the employee", got)
 		}
 	})
 }

@@ -235,7 +235,11 @@ func (o *operator) employeeShow() *cobra.Command {
 						fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", g.Privilege, terminalName(reg, g.Terminal), g.From, until(g.To))
 					}
 				}
-				return w.Flush()
+				if err := w.Flush(); err != nil {
+					return err
+				}
+				o.showStays(cmd, reg, e)
+				return nil
 			})
 		},
 	}

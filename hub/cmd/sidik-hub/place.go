@@ -17,15 +17,15 @@ import (
 // place brings an employee to a unit.
 func (o *operator) place() *cobra.Command {
 	var unit, from, to, kind, sk, skDate, tmt string
-	var keep bool
+	var keep, dry bool
 	cmd := &cobra.Command{
 		Use:   "place NUMBER --unit CODE --from DATE --sk SK",
 		Short: o.sayRegister("place-short", nil),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.edit(cmd, "place", unit, func(d *directory.Draft) error {
-				e, err := findEmployee(d.Register, args[0])
-				if err != nil {
+			var e *directory.Employee
+			change := func(d *directory.Draft) (err error) {
+				if e, err = findEmployee(d.Register, args[0]); err != nil {
 					return err
 				}
 				during, err := period(from, to, d.Today)
@@ -41,6 +41,19 @@ func (o *operator) place() *cobra.Command {
 					SK:        sk, SKDate: roster.Date(skDate), TMT: roster.Date(or(tmt, string(during.From))),
 				}, !keep)
 				return err
+			}
+			if !dry {
+				return o.edit(cmd, "place", unit, change)
+			}
+			return o.withStore(cmd.Context(), func(s *store.Store) error {
+				draft, err := directory.New(s, placement.Usual()).Try(cmd.Context(), today(), change)
+				if err != nil {
+					return err
+				}
+				showDraft(cmd, draft)
+				o.showStays(cmd, draft.Register, e)
+				fmt.Fprintln(cmd.OutOrStdout(), o.sayRegister("import-dry", nil))
+				return nil
 			})
 		},
 	}
@@ -50,12 +63,25 @@ func (o *operator) place() *cobra.Command {
 	cmd.Flags().StringVar(&sk, "sk", "", o.sayRegister("flag-sk", nil))
 	cmd.Flags().StringVar(&skDate, "sk-date", "", o.sayRegister("flag-sk-date", nil))
 	cmd.Flags().StringVar(&tmt, "tmt", "", o.sayRegister("flag-tmt", nil))
+	cmd.Flags().BoolVar(&dry, "dry-run", false, o.sayRegister("flag-dry-run", nil))
 	cmd.Flags().BoolVar(&keep, "keep", false, o.sayRegister("flag-keep", nil))
 	for _, name := range []string{"unit", "from", "sk"} {
 		_ = cmd.MarkFlagRequired(name) // the flags are defined above
 	}
 	cmd.AddCommand(o.placeEnd())
 	return o.flagWho(cmd)
+}
+
+// showStays says on which terminals somebody is in the year that begins today.
+func (o *operator) showStays(cmd *cobra.Command, reg *directory.Register, e *directory.Employee) {
+	last := today().Add(365)
+	for _, s := range placement.Stays(reg.Snapshot(placement.Usual()), e.ID, today(), last) {
+		to := string(s.To)
+		if s.To == last {
+			to = "-"
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), o.sayRegister("stay", phrase.Args{"terminal": terminalName(reg, s.Terminal), "from": s.From, "to": to}))
+	}
 }
 
 func (o *operator) placeEnd() *cobra.Command {

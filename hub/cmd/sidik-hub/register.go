@@ -110,6 +110,7 @@ func (o *operator) register() *cobra.Command {
 
 func (o *operator) registerImport() *cobra.Command {
 	var dry, skip bool
+	var mapping map[string]string
 	cmd := &cobra.Command{
 		Use:   "import FILE.csv|FILE.xlsx",
 		Short: o.sayRegister("import-short", nil),
@@ -123,7 +124,7 @@ func (o *operator) registerImport() *cobra.Command {
 				d := directory.New(s, placement.Usual())
 				var out directory.Outcome
 				change := func(draft *directory.Draft) (err error) {
-					if out, err = draft.Import(table); err == nil && len(out.Errors) > 0 && !dry && !skip {
+					if out, err = draft.Import(table, mapping); err == nil && len(out.Errors) > 0 && !dry && !skip {
 						err = errors.New(o.sayRegister("import-refused", phrase.Args{"rows": out.Rows}))
 					}
 					return err
@@ -153,6 +154,7 @@ func (o *operator) registerImport() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, o.sayRegister("flag-dry-run", nil))
+	cmd.Flags().StringToStringVar(&mapping, "column", nil, o.sayRegister("flag-column", nil))
 	cmd.Flags().BoolVar(&skip, "skip-errors", false, o.sayRegister("flag-skip-errors", nil))
 	return o.flagWho(cmd)
 }

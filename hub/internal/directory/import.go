@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -33,15 +34,18 @@ var ErrNoColumns = errors.New("the table has no column for NIP and name, nor for
 
 // Import takes a table's rows into the draft, the head first. A row that is wrong
 // is left out whole and named in the outcome. What a row does not say stays as it
-// is; what it says otherwise holds from the day of the draft on.
-func (d *Draft) Import(table [][]Cell) (out Outcome, err error) {
+// is; what it says otherwise holds from the day of the draft on. mapping gives heads
+// that are not understood by themselves one that is: "Nama PNS" → "nama"; nil for
+// none.
+func (d *Draft) Import(table [][]Cell, mapping map[string]string) (out Outcome, err error) {
 	if len(table) == 0 {
 		return out, ErrNoColumns
 	}
 	columns := make([]field, len(table[0]))
 	has := map[field]bool{}
 	for i, head := range table[0] {
-		f := fieldOf(head.Text)
+		name := strings.TrimSpace(head.Text)
+		f := fieldOf(cmp.Or(mapping[name], name))
 		if f == "" || has[f] {
 			out.Ignored = append(out.Ignored, head.Text)
 			continue

@@ -24,7 +24,7 @@ func imported(t testing.TB, d *directory.Directory, file string) (out directory.
 	rows, err := directory.ReadCSV(strings.NewReader(file))
 	ok(t, err)
 	n = edit(t, d, func(draft *directory.Draft) (err error) {
-		out, err = draft.Import(rows)
+		out, err = draft.Import(rows, nil)
 		return err
 	})
 	return out, n
@@ -124,11 +124,26 @@ func TestImportNamesWrongRowsAndTakesTheOthers(t *testing.T) {
 	})
 }
 
+func TestHeadsOfAnotherOfficeAreMapped(t *testing.T) {
+	each(t, func(t *testing.T, d *directory.Directory) {
+		rows, err := directory.ReadCSV(strings.NewReader("No Induk;Panggilan;Jenis pegawai\n198609262015051901;Satu;PNS\n"))
+		ok(t, err)
+		var out directory.Outcome
+		edit(t, d, func(draft *directory.Draft) error {
+			out, err = draft.Import(rows, map[string]string{"No Induk": "nip", "Panggilan": "nama"})
+			return err
+		})
+		if got, want := counts(out), "1 rows: 1 new, 0 changed, 0 same []"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	})
+}
+
 func TestTryWritesNothing(t *testing.T) {
 	each(t, func(t *testing.T, d *directory.Directory) {
 		rows, err := directory.ReadCSV(strings.NewReader(units))
 		ok(t, err)
-		draft, err := d.Try(t.Context(), today, func(draft *directory.Draft) error { _, err := draft.Import(rows); return err })
+		draft, err := d.Try(t.Context(), today, func(draft *directory.Draft) error { _, err := draft.Import(rows, nil); return err })
 		if err != nil || len(draft.Made) < 9 {
 			t.Errorf("Try = %v, %v; want three units with their facts", draft, err)
 		}
@@ -175,7 +190,7 @@ func TestReadCSVRefuses(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				rows, err := directory.ReadCSV(strings.NewReader(c.file))
 				if err == nil {
-					_, err = d.Try(t.Context(), roster.Date(today), func(draft *directory.Draft) error { _, err := draft.Import(rows); return err })
+					_, err = d.Try(t.Context(), roster.Date(today), func(draft *directory.Draft) error { _, err := draft.Import(rows, nil); return err })
 				}
 				if !errors.Is(err, c.is) {
 					t.Errorf("got %v, want %v", err, c.is)

@@ -46,7 +46,7 @@ func TestASpreadsheetIsReadAsItIsKept(t *testing.T) {
 		rows, err := directory.ReadXLSX(file)
 		ok(t, err)
 		var out directory.Outcome
-		edit(t, d, func(draft *directory.Draft) error { out, err = draft.Import(rows); return err })
+		edit(t, d, func(draft *directory.Draft) error { out, err = draft.Import(rows, nil); return err })
 		if got, want := counts(out), "3 rows: 2 new, 0 changed, 0 same [3 nip-number]"; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
@@ -59,7 +59,7 @@ func TestASpreadsheetIsReadAsItIsKept(t *testing.T) {
 		ok(t, directory.WriteXLSX(&exported, table))
 		back, err := directory.ReadXLSX(&exported)
 		ok(t, err)
-		if n := edit(t, d, func(draft *directory.Draft) error { out, err = draft.Import(back); return err }); n != 0 || out.Same != 2 {
+		if n := edit(t, d, func(draft *directory.Draft) error { out, err = draft.Import(back, nil); return err }); n != 0 || out.Same != 2 {
 			t.Errorf("the export comes back as %s, change %d; want all the same", counts(out), n)
 		}
 	})

@@ -131,7 +131,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		},
 	})
 	h.ingest = ingest.New(ingest.Options{
-		Store: s, Dispatch: h.dispatch, Meter: h.metrics, Hub: key.Public(),
+		Store: s, Holding: held, Dispatch: h.dispatch, Meter: h.metrics, Hub: key.Public(), Sealing: sealing,
 		Workers: runtime.GOMAXPROCS(0), Logger: c.Logger,
 	})
 	pages, err := listen(c.Pages)
@@ -200,7 +200,10 @@ func (h *Hub) line(ctx context.Context) mqtt.Options {
 		Brokers:   h.brokers,
 		ClientID:  "sidik-hub",
 		Will:      func(uint32) (mqtt.Message, error) { return h.dispatch.Will(ctx) },
-		Subscribe: []string{protocol.TopicUp(protocol.KindState), protocol.TopicUp(protocol.KindPunches)},
+		Subscribe: []string{
+			protocol.TopicUp(protocol.KindState), protocol.TopicUp(protocol.KindPunches), protocol.TopicUp(protocol.KindInventory),
+			protocol.TopicUp(protocol.KindResults), protocol.TopicUp(protocol.KindTemplatesUp),
+		},
 		OnTrouble: h.trouble,
 		Logger:    h.config.Logger,
 	}

@@ -46,6 +46,9 @@ func (r *requests) want(t terminal, digests []protocol.Hash) {
 }
 
 func (r *requests) confirm(t terminal, digests []protocol.Hash) {
+	if len(digests) == 0 {
+		return
+	}
 	r.mu.Lock()
 	r.kept[t] = append(r.kept[t], digests...)
 	r.mu.Unlock()

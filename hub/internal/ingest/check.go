@@ -15,8 +15,14 @@ import (
 
 // check verifies one message and passes it on. A refusal is counted and is no
 // error; an error is the store's.
-func (i *Ingest) check(ctx context.Context, m mqtt.Message, out chan<- checked) error {
+func (i *Ingest) check(ctx context.Context, m mqtt.Message, partial *gathered, out chan<- checked) error {
 	c, err := i.verify(ctx, m)
+	if err == nil {
+		err = i.open(ctx, m.Topic, &c, partial)
+	}
+	if errors.Is(err, errIncomplete) {
+		return nil
+	}
 	var refusal *protocol.Refusal
 	if errors.As(err, &refusal) {
 		topic, _ := protocol.ParseTopic(m.Topic) // route has read it

@@ -1,7 +1,8 @@
 // Package ingest takes what agents say: it checks each message's key and
 // signature, hands segments in groups to the store, and tells after the commit
 // whose receipt has changed. States are kept, and read for proof that this hub
-// has gone back in time.
+// has gone back in time. Inventories and templates are opened with the hub's sealing
+// key; they and results are kept where what terminals hold is.
 //
 // It knows no broker and writes no SQL. Beware: nothing is a receipt's business
 // before Accept has returned; a crash in between costs a repetition, never a punch.
@@ -39,8 +40,12 @@ type Store interface {
 
 // Dispatch is told what ingest changed.
 type Dispatch interface {
-	Changed(site protocol.SiteID) // the site's receipt may be another now
-	Reborn()                      // the generation rose: everything is to be published anew
+	Changed(site protocol.SiteID)        // the site's receipt may be another now
+	RostersChanged(site protocol.SiteID) // the key that its rosters are sealed to may be another now
+	Reborn()                             // the generation rose: everything is to be published anew
+
+	Wanted(site protocol.SiteID, serial protocol.Serial, digests []protocol.Hash) // its agent asks for these templates
+	Kept(site protocol.SiteID, serial protocol.Serial, digests []protocol.Hash)   // these templates of it are stored
 }
 
 // Meter counts for the metrics page; all methods must be quick.
@@ -49,13 +54,16 @@ type Meter interface {
 	Refused(kind protocol.Kind, reason protocol.Reason)
 }
 
-// Options are the parts of an Ingest. All are needed.
+// Options are the parts of an Ingest. All but the vault are needed.
 type Options struct {
 	Store    Store
+	Holding  Holding
+	Vault    Vault // nil: templates that come up are refused
 	Dispatch Dispatch
 	Meter    Meter
-	Hub      seal.PublicKey // messages must be for this key
-	Workers  int            // goroutines that check signatures
+	Hub      seal.PublicKey  // messages must be for this key
+	Sealing  seal.SealingKey // opens what sites have sealed
+	Workers  int             // goroutines that check signatures
 	Logger   *slog.Logger
 }
 
@@ -90,6 +98,11 @@ type checked struct {
 	segment  protocol.Segment
 	links    []protocol.Link
 	state    protocol.State
+
+	inventory inventory
+	results   protocol.Results
+	templates []Template
+	serial    protocol.Serial // the terminal that inventory, results or templates are of
 }
 
 // Run takes messages until the channel closes or ctx ends. An error is the
@@ -104,8 +117,9 @@ func (i *Ingest) Run(ctx context.Context, messages <-chan mqtt.Message) error {
 	for n := range queues {
 		queues[n] = make(chan mqtt.Message, queueLength)
 		workers.Go(func() {
+			partial := newGathered()
 			for m := range queues[n] {
-				if err := i.check(ctx, m, out); err != nil {
+				if err := i.check(ctx, m, partial, out); err != nil {
 					cancel(err)
 					return
 				}
@@ -199,8 +213,8 @@ func gather(ctx context.Context, in <-chan checked) (group []checked, open bool)
 	return group, true
 }
 
-// store commits a group: all segments in one transaction, then the states in
-// the order in which they came.
+// store commits a group: all segments in one transaction, then the rest in the
+// order in which it came.
 func (i *Ingest) store(ctx context.Context, group []checked) error {
 	var in []store.Incoming
 	for _, c := range group {
@@ -223,10 +237,15 @@ func (i *Ingest) store(ctx context.Context, group []checked) error {
 		}
 	}
 	for _, c := range group {
-		if c.envelope.Kind == protocol.KindState {
-			if err := i.takeState(ctx, c); err != nil {
-				return err
-			}
+		var err error
+		switch c.envelope.Kind {
+		case protocol.KindState:
+			err = i.takeState(ctx, c)
+		case protocol.KindInventory, protocol.KindResults, protocol.KindTemplatesUp:
+			err = i.takeHolding(ctx, c)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

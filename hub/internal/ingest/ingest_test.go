@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/ingest"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/storetest"
@@ -31,15 +32,38 @@ type world struct {
 	hub   seal.SigningKey
 	agent *storetest.Agent
 
+	holding *holding.Holding
+	sealing seal.SealingKey // the hub's
+	site    seal.SealingKey
+	vault   ingest.Vault
+
 	mu       sync.Mutex // guards what follows
 	changed  int
+	rosters  int
 	reborn   int
+	wanted   map[protocol.Serial][]protocol.Hash
+	kept     map[protocol.Serial][]protocol.Hash
 	outcomes []string
 	refused  []protocol.Reason
 }
 
 func (w *world) Changed(protocol.SiteID) { w.mu.Lock(); w.changed++; w.mu.Unlock() }
 func (w *world) Reborn()                 { w.mu.Lock(); w.reborn++; w.mu.Unlock() }
+func (w *world) RostersChanged(protocol.SiteID) {
+	w.mu.Lock()
+	w.rosters++
+	w.mu.Unlock()
+}
+func (w *world) Wanted(_ protocol.SiteID, serial protocol.Serial, digests []protocol.Hash) {
+	w.mu.Lock()
+	w.wanted[serial] = digests
+	w.mu.Unlock()
+}
+func (w *world) Kept(_ protocol.SiteID, serial protocol.Serial, digests []protocol.Hash) {
+	w.mu.Lock()
+	w.kept[serial] = append(w.kept[serial], digests...)
+	w.mu.Unlock()
+}
 func (w *world) Segment(outcome string, _ int, _ time.Duration) {
 	w.mu.Lock()
 	w.outcomes = append(w.outcomes, outcome)
@@ -66,7 +90,8 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { ok(t, s.Close()) })
 	key, err := seal.GenerateSigningKey()
 	ok(t, err)
-	w := &world{t: t, store: s, hub: key, agent: storetest.NewAgent(t, demo)}
+	w := &world{t: t, store: s, hub: key, agent: storetest.NewAgent(t, demo), holding: holding.New(s), sealing: sealingKey(t), site: sealingKey(t),
+		wanted: map[protocol.Serial][]protocol.Hash{}, kept: map[protocol.Serial][]protocol.Hash{}}
 	ok(t, s.AddSite(t.Context(), demo, w.agent.Key.Public().Fingerprint(), storetest.Morning()))
 	ok(t, s.AddTerminal(t.Context(), demo, "DEMO1", storetest.Morning()))
 	return w
@@ -81,7 +106,7 @@ func (w *world) take(s ingest.Store, messages ...mqtt.Message) error {
 	}
 	close(in)
 	return ingest.New(ingest.Options{
-		Store: s, Dispatch: w, Meter: w, Hub: w.hub.Public(), Workers: 2, Logger: slog.New(slog.DiscardHandler),
+		Store: s, Holding: w.holding, Vault: w.vault, Dispatch: w, Meter: w, Hub: w.hub.Public(), Sealing: w.sealing, Workers: 2, Logger: slog.New(slog.DiscardHandler),
 	}).Run(w.t.Context(), in)
 }
 

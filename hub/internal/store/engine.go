@@ -36,7 +36,7 @@ func sqliteEngine() *engine {
 	return &engine{
 		name:    "sqlite",
 		dialect: goose.DialectSQLite3,
-		others:  []string{"00002_append_only_postgres.sql"},
+		others:  []string{"00002_append_only_postgres.sql", "00006_append_only_vault_postgres.sql"},
 		open:    openSQLite,
 		check:   func(context.Context, *sql.DB) error { return nil },
 	}
@@ -46,7 +46,7 @@ func postgresEngine() *engine {
 	return &engine{
 		name:     "postgres",
 		dialect:  goose.DialectPostgres,
-		others:   []string{"00002_append_only_sqlite.sql"},
+		others:   []string{"00002_append_only_sqlite.sql", "00006_append_only_vault_sqlite.sql"},
 		snapshot: sql.LevelRepeatableRead,
 		turn:     "SELECT pg_advisory_xact_lock(7369646)",
 		open:     openPostgres,
@@ -138,6 +138,9 @@ func checkCollation(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
+// maxMigrations is above the number of migrations.
+const maxMigrations = 30
+
 // migrate brings the tables up to date. Two programs that start at once on a new
 // database may meet here; the one that came second finds the work done.
 func migrate(ctx context.Context, e *engine, db *sql.DB) error {
@@ -145,13 +148,14 @@ func migrate(ctx context.Context, e *engine, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
+	// Each try that fails has seen another program do one more of them.
 	for try := 1; ; try++ {
 		provider, err := goose.NewProvider(e.dialect, db, files,
 			goose.WithExcludeNames(e.others), goose.WithDisableGlobalRegistry(true))
 		if err != nil {
 			return fmt.Errorf("read migrations: %w", err)
 		}
-		if _, err = provider.Up(ctx); err == nil || try == 3 {
+		if _, err = provider.Up(ctx); err == nil || try == maxMigrations {
 			return err
 		}
 	}

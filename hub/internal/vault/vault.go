@@ -63,9 +63,6 @@ type By struct {
 func Open(ctx context.Context, s *store.Store, dir string, now func() time.Time) (*Vault, error) {
 	v := &Vault{store: s, dir: dir, now: now}
 	err := s.Update(ctx, func(tx *sql.Tx) error {
-		if err := guard(ctx, tx, s.Engine()); err != nil {
-			return err
-		}
 		if err := v.sweep(); err != nil {
 			return err
 		}

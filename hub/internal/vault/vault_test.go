@@ -503,11 +503,6 @@ func TestAuditIsAppendOnlyAndShowsWhatWasChangedAnyway(t *testing.T) {
 		if _, err := r.CheckAudit(ctx); err != nil {
 			t.Errorf("CheckAudit of what was put back: %v", err)
 		}
-		// The next opening puts the guard back.
-		enter(t, r.dsn, r.dir)
-		if _, err := db.Exec("DELETE FROM vault_audit"); err == nil {
-			t.Error("the guard was not put back")
-		}
 	})
 }
 

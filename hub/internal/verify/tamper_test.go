@@ -40,8 +40,8 @@ func newTamperer(t *testing.T, dsn string) *tamperer {
 	tm.exec("PRAGMA foreign_keys = 0")
 	var triggers []string
 	tm.query("SELECT name FROM sqlite_master WHERE type = 'trigger'", func(row []any) { triggers = append(triggers, row[0].(string)) })
-	if len(triggers) != 8 {
-		t.Fatalf("%d triggers, want 8: an update and a delete for each raw table", len(triggers))
+	if len(triggers) != 10 {
+		t.Fatalf("%d triggers, want 10: an update and a delete for each table that is only added to", len(triggers))
 	}
 	for _, name := range triggers {
 		tm.exec("DROP TRIGGER " + name)

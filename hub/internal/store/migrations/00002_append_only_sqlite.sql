@@ -1,4 +1,4 @@
--- Raw data is only ever added to. This is the one migration with two texts.
+-- Raw data is only ever added to. The words of triggers are what the two databases do not share.
 
 -- +goose Up
 -- +goose StatementBegin

@@ -9,15 +9,23 @@ import (
 	"time"
 )
 
-// Enroll lets the terminal ask a user, who must exist and not have this finger, for a
-// finger, and tells of what it shows meanwhile: EventFinger and EventQuality for each
-// image, as far as the terminal tells. It ends with the terminal's own word, or with
-// ErrSilent when it said nothing for the time quiet. However it ends, the terminal is
+// Enrolment is who is asked for which finger.
+type Enrolment struct {
+	Layout UserLayout    // of the terminal's users
+	PIN    string        // of a user who must exist
+	Finger uint8         // which they must not have
+	Quiet  time.Duration // longest silence until it is given up
+	Asked  func()        // called when the terminal waits for the finger
+	Told   func(Event)   // called with what it tells meanwhile: EventFinger, EventQuality
+}
+
+// Enroll lets the terminal ask a user for a finger. It ends with the terminal's own word,
+// or with ErrSilent when it said nothing for too long. However it ends, the terminal is
 // back at recognising people, and events are no longer registered for.
 //
 // Beware: only ReadTemplate proves that a finger was stored. The word can be lost, and
 // some terminals say it in their own way.
-func (c *Conn) Enroll(ctx context.Context, layout UserLayout, pin string, finger uint8, quiet time.Duration, told func(Event)) (Enrolled, error) {
+func (c *Conn) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
 	if err := unrefused(c.CancelCapture(ctx)); err != nil {
 		return Enrolled{}, err
 	}
@@ -25,23 +33,25 @@ func (c *Conn) Enroll(ctx context.Context, layout UserLayout, pin string, finger
 	if err := unrefused(c.RegisterEvents(ctx, EventsAll)); err != nil {
 		return Enrolled{}, err
 	}
-	if err := c.StartEnroll(ctx, layout, pin, finger); err != nil {
+	if err := c.StartEnroll(ctx, e.Layout, e.PIN, e.Finger); err != nil {
 		return Enrolled{}, err
 	}
+	e.Asked()
 	for {
-		waiting, end := context.WithTimeout(ctx, quiet)
-		e, err := c.NextEvent(waiting)
+		waiting, end := context.WithTimeout(ctx, e.Quiet)
+		event, err := c.NextEvent(waiting)
 		late := waiting.Err() != nil && ctx.Err() == nil
 		end()
-		switch ended, done := e.Enrolled(); {
-		case err != nil && late:
-			return Enrolled{}, fmt.Errorf("enrol finger %d: %w", finger, ErrSilent)
-		case err != nil:
+		if err != nil && late {
+			return Enrolled{}, fmt.Errorf("enrol finger %d: %w", e.Finger, ErrSilent)
+		}
+		if err != nil {
 			return Enrolled{}, err
-		case done:
+		}
+		if ended, done := event.Enrolled(); done {
 			return ended, nil
 		}
-		told(e)
+		e.Told(event)
 	}
 }
 

@@ -10,6 +10,11 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol/zk/zktest"
 )
 
+// asks is an enrolment of finger 6 whose steps nobody wants to know.
+func asks(pin string, quiet time.Duration) zk.Enrolment {
+	return zk.Enrolment{Layout: zk.User72, PIN: pin, Finger: 6, Quiet: quiet, Asked: func() {}, Told: func(zk.Event) {}}
+}
+
 // TestEnroll plays what people do in front of a terminal that asks for a finger.
 func TestEnroll(t *testing.T) {
 	type act func(t *testing.T, sim *zktest.Terminal)
@@ -53,19 +58,26 @@ func TestEnroll(t *testing.T) {
 					}
 					sim, address := terminal(t, zktest.Config{Profile: p, EnrolByHand: true}, 3, 0, 0)
 					c := session(t, zk.Options{Address: address, Network: network})
-					played := make(chan struct{})
+					played, asked := make(chan struct{}), false
 					go func() {
 						defer close(played)
 						eventually(t, "the terminal asks", func() bool { _, _, asked := sim.Asked(); return asked })
 						row.act(t, sim)
 					}()
 					images := 0
-					n, err := c.Enroll(t.Context(), p.Users, "1002", 6, 600*time.Millisecond, func(e zk.Event) {
-						if _, ok := e.Quality(); ok {
-							images++
-						}
+					n, err := c.Enroll(t.Context(), zk.Enrolment{
+						Layout: p.Users, PIN: "1002", Finger: 6, Quiet: 600 * time.Millisecond,
+						Asked: func() { asked = true },
+						Told: func(e zk.Event) {
+							if _, ok := e.Quality(); ok {
+								images++
+							}
+						},
 					})
 					<-played
+					if !asked {
+						t.Error("that the terminal asks was not told")
+					}
 					if n.Result != row.result || !errors.Is(err, row.err) || images != row.images {
 						t.Errorf("Enroll = result %d, %v with %d images, want %d, %v, %d", n.Result, err, images, row.result, row.err, row.images)
 					}
@@ -86,14 +98,14 @@ func TestEnroll(t *testing.T) {
 	t.Run("a user who does not exist is refused", func(t *testing.T) {
 		_, address := terminal(t, zktest.Config{}, 3, 0, 0)
 		refusal := (*zk.Refusal)(nil)
-		if _, err := session(t, zk.Options{Address: address}).Enroll(t.Context(), zk.User72, "42", 6, time.Second, nil); !errors.As(err, &refusal) {
+		if _, err := session(t, zk.Options{Address: address}).Enroll(t.Context(), asks("42", time.Second)); !errors.As(err, &refusal) {
 			t.Errorf("Enroll = %v, want a refusal", err)
 		}
 	})
 	t.Run("the end of one enrolment is not taken for that of the next", func(t *testing.T) {
 		sim, address := terminal(t, zktest.Config{EnrolByHand: true}, 3, 0, 0)
 		c := session(t, zk.Options{Address: address})
-		if _, err := c.Enroll(t.Context(), zk.User72, "1002", 6, 50*time.Millisecond, nil); !errors.Is(err, zk.ErrSilent) {
+		if _, err := c.Enroll(t.Context(), asks("1002", 50*time.Millisecond)); !errors.Is(err, zk.ErrSilent) {
 			t.Fatalf("Enroll = %v, want silence", err)
 		}
 		go func() {
@@ -104,7 +116,7 @@ func TestEnroll(t *testing.T) {
 				}
 			}
 		}()
-		if n, err := c.Enroll(t.Context(), zk.User72, "1002", 6, 20*time.Second, func(zk.Event) {}); err != nil || n.Result != 0 || n.Finger != 6 {
+		if n, err := c.Enroll(t.Context(), asks("1002", 20*time.Second)); err != nil || n.Result != 0 || n.Finger != 6 {
 			t.Errorf("Enroll = %+v, %v, want stored", n, err)
 		}
 	})
@@ -116,7 +128,7 @@ func TestEnroll(t *testing.T) {
 			eventually(t, "the terminal asks", func() bool { _, _, asked := sim.Asked(); return asked })
 			cancel()
 		}()
-		if _, err := c.Enroll(ctx, zk.User72, "1002", 6, 20*time.Second, nil); !errors.Is(err, context.Canceled) {
+		if _, err := c.Enroll(ctx, asks("1002", 20*time.Second)); !errors.Is(err, context.Canceled) {
 			t.Errorf("Enroll = %v, want the end of the context", err)
 		}
 		eventually(t, "the terminal asks no more", func() bool { _, _, asked := sim.Asked(); return !asked })

@@ -37,7 +37,7 @@ func (t *Terminal) handle(l *link, p zk.Packet) (answer []zk.Packet, then func()
 	case zk.CmdStartEnroll:
 		return t.enrol(l, p)
 	case zk.CmdCancelCapture:
-		return l.reply(p, zk.AckOK, nil), func() { _ = t.EndEnrolment(enrolCancelled) } // none is no fault
+		return l.reply(p, zk.AckOK, nil), t.endEnrolment(enrolCancelled)
 	case zk.RegEvent:
 		l.mask = 0
 		if len(p.Body) >= 4 {

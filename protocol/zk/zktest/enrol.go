@@ -51,7 +51,7 @@ func (t *Terminal) enrol(l *link, p zk.Packet) (answer []zk.Packet, then func())
 		for range samples {
 			t.sample(100)
 		}
-		t.endEnrolment(t.cfg.EnrolResult)
+		t.endEnrolment(t.cfg.EnrolResult)()
 	}
 }
 
@@ -88,7 +88,7 @@ func (t *Terminal) PlaceFinger(template []byte, good bool) error {
 		m.Flag = e.flag
 	}
 	if t.isSomebodyElses(m) {
-		t.endEnrolment(enrolDuplicate)
+		t.endEnrolment(enrolDuplicate)()
 		return nil
 	}
 	return t.capture(m)
@@ -102,7 +102,7 @@ func (t *Terminal) EndEnrolment(result uint16) error {
 	if t.asked == nil {
 		return ErrNotAsked
 	}
-	t.endEnrolment(result)
+	t.endEnrolment(result)()
 	return nil
 }
 
@@ -116,24 +116,25 @@ func (t *Terminal) sample(quality uint8) {
 	e.l.show(zk.EventQuality, []byte{quality})
 }
 
-// endEnrolment ends one that is under way, if there is one. The caller holds t.mu.
-func (t *Terminal) endEnrolment(result uint16) {
+// endEnrolment ends one that is under way, if there is one, and gives what shows that to
+// who asked. The caller holds t.mu.
+func (t *Terminal) endEnrolment(result uint16) (show func()) {
 	e := t.asked
 	if e == nil {
-		return
+		return func() {}
 	}
 	if result == enrolStored {
 		m := demoTemplate(t.profile.Algorithm, e.uid, e.finger)
 		m.Flag = e.flag
 		if t.capture(m) == nil {
-			return
+			return func() {}
 		}
 		result = 6
 	}
 	t.asked = nil
 	t.touch()
 	body, _ := zk.Enrolled{Result: result}.Append(nil) // fails for long PINs only
-	e.l.show(zk.EventEnroll, body)
+	return func() { e.l.show(zk.EventEnroll, body) }
 }
 
 // capture stores the finger and ends the enrolment.

@@ -159,6 +159,13 @@ func (t *Terminal) reboot(down time.Duration) {
 	t.hangUp()
 }
 
+// HangUp drops all links; all else goes on.
+func (t *Terminal) HangUp() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.hangUp()
+}
+
 // hangUp drops all links. The caller holds t.mu.
 func (t *Terminal) hangUp() {
 	for l := range t.links {

@@ -2,6 +2,7 @@ package zkdriver_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ type desk struct{ *stand }
 
 func newDesk(t *testing.T, network string, profile zktest.Profile, live bool) desk {
 	t.Helper()
-	s := newStand(t, network, zktest.Config{Profile: profile}, zkdriver.Config{Live: live})
+	s := newStand(t, network, zktest.Config{Profile: profile, EnrolByHand: true}, zkdriver.Config{Live: live, Patience: 500 * time.Millisecond})
 	if err := s.Fill(8, 0, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -123,6 +124,50 @@ func (d desk) Break(f terminaltest.Fault, after int) {
 			d.t.Errorf("fault %q did not happen", f)
 		}
 	})
+}
+
+// booth is a desk in front of which somebody stands.
+type booth struct{ desk }
+
+func (b booth) Await(ctx context.Context) error {
+	for !b.Asks() {
+		select {
+		case <-b.Changed():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (b booth) Asks() bool {
+	_, _, asked := b.Asked()
+	return asked
+}
+
+func (b booth) Place(template string, good bool) error { return b.PlaceFinger([]byte(template), good) }
+
+func (b booth) Leave(why error) error {
+	result, found := map[error]uint16{terminal.ErrNobody: 4, terminal.ErrDuplicate: 5, terminal.ErrCapture: 6}[why]
+	if !found {
+		return fmt.Errorf("no result for %w", why)
+	}
+	return b.EndEnrolment(result)
+}
+
+func (b booth) HangUp() { b.Terminal.HangUp() } // without the restart of stand's
+
+func TestCapturer(t *testing.T) {
+	for _, profile := range zktest.Profiles() {
+		for _, network := range []string{"tcp", "udp"} {
+			t.Run(profile.Name+" "+network, func(t *testing.T) {
+				t.Parallel()
+				terminaltest.RunCapturer(t, func(t *testing.T) terminaltest.Booth {
+					return booth{newDesk(t, network, profile, network == "udp")}
+				})
+			})
+		}
+	}
 }
 
 func TestKeeper(t *testing.T) {

@@ -28,6 +28,7 @@ type Config struct {
 	Live      bool            // keep the session between reads; without it Watch is of little use
 	Timeout   time.Duration   // longest silence while an answer is due; 0 is 5 s
 	KeepAlive time.Duration   // longest silence of a session that is kept; 0 is 25 s
+	Patience  time.Duration   // longest silence of a terminal that asks somebody for a finger; 0 is 60 s
 
 	// What a terminal does not say about itself, and somebody found out.
 	ReadOnly     bool // it refuses what is written
@@ -52,6 +53,9 @@ func New(c Config) *Driver {
 	}
 	if c.KeepAlive <= 0 {
 		c.KeepAlive = 25 * time.Second
+	}
+	if c.Patience <= 0 {
+		c.Patience = time.Minute
 	}
 	return &Driver{config: c, line: newLine()}
 }

@@ -35,50 +35,51 @@ func (e entry) bytes() int {
 // Put writes users with their fingers; see terminal.Session. Who is refused does not
 // keep the others from being written.
 func (s *session) Put(ctx context.Context, users ...terminal.Put) error {
-	entries, err := s.entries(users)
+	entries, refused, err := s.entries(users)
 	if err == nil && len(entries) > 0 {
 		err = s.changing(ctx, func(ctx context.Context) error { return s.write(ctx, entries) })
 	}
-	if err != nil {
+	if err = errors.Join(refused, err); err != nil {
 		return fmt.Errorf("write %d users of terminal %s: %w", len(users), s.d.config.Serial, err)
 	}
 	return nil
 }
 
-// entries makes the rows, before anything is written.
-func (s *session) entries(users []terminal.Put) ([]entry, error) {
+// entries makes the rows, before anything is written. What has no place in a row is
+// refused in the terminal's stead.
+func (s *session) entries(users []terminal.Put) (entries []entry, refused, err error) {
 	if s.held == nil {
-		return nil, errNoInventory
+		return nil, nil, errNoInventory
 	}
 	if s.layout == 0 {
-		return nil, fmt.Errorf("%w: of users, and there is none to see", terminal.ErrLayout)
+		return nil, nil, fmt.Errorf("%w: of users, and there is none to see", terminal.ErrLayout)
 	}
 	pins := map[string]bool{}
 	for _, u := range s.held.users {
 		pins[protocol.NormalPIN(terminal.CleanPIN(u.PIN))] = true
 	}
 	fresh := map[uint16]bool{}
-	entries := make([]entry, 0, len(users))
 	for _, put := range users {
 		u, found := s.held.users[put.Slot]
 		switch pin := protocol.NormalPIN(put.PIN); {
 		case put.New && (found || fresh[put.Slot] || put.Slot == 0):
-			return nil, fmt.Errorf("slot %d is not free", put.Slot)
+			return nil, nil, fmt.Errorf("slot %d is not free", put.Slot)
 		case put.New && (pin == "" || pins[pin]):
-			return nil, fmt.Errorf("slot %d: a PIN that is empty or somebody's already", put.Slot)
+			return nil, nil, fmt.Errorf("slot %d: a PIN that is empty or somebody's already", put.Slot)
 		case put.New:
 			fresh[put.Slot], pins[pin] = true, true
 			u = zk.User{UID: put.Slot, PIN: put.PIN, Group: firstGroup}
 		case !found:
-			return nil, fmt.Errorf("slot %d has no user", put.Slot)
+			return nil, nil, fmt.Errorf("slot %d has no user", put.Slot)
 		}
 		e, err := s.entry(u, put)
 		if err != nil {
-			return nil, fmt.Errorf("%w: slot %d: %w", terminal.ErrRefused, put.Slot, err)
+			refused = errors.Join(refused, fmt.Errorf("%w: slot %d: %w", terminal.ErrRefused, put.Slot, err))
+			continue
 		}
 		entries = append(entries, e)
 	}
-	return entries, nil
+	return entries, refused, nil
 }
 
 func (s *session) entry(u zk.User, put terminal.Put) (entry, error) {

@@ -19,6 +19,12 @@ func (d *Dispatch) Kept(site protocol.SiteID, serial protocol.Serial, digests []
 	d.requests.confirm(terminal{site, serial}, digests)
 }
 
+// Ask asks a terminal's agent for templates that its inventory showed, in place of
+// those that it was asked for before and that have not left yet.
+func (d *Dispatch) Ask(site protocol.SiteID, serial protocol.Serial, digests []protocol.Hash) {
+	d.requests.ask(terminal{site, serial}, digests)
+}
+
 // requests is what agents wait for: bounded, because of one terminal only the newest
 // counts, and by tokens, so that no site can keep the vault busy.
 type requests struct {
@@ -27,12 +33,13 @@ type requests struct {
 	mu      sync.Mutex // guards what follows
 	wants   map[terminal][]protocol.Hash
 	kept    map[terminal][]protocol.Hash
+	asks    map[terminal][]protocol.Hash
 	buckets map[protocol.SiteID]*bucket
 }
 
 func newRequests() requests {
 	return requests{wake: make(chan struct{}, 1), wants: map[terminal][]protocol.Hash{},
-		kept: map[terminal][]protocol.Hash{}, buckets: map[protocol.SiteID]*bucket{}}
+		kept: map[terminal][]protocol.Hash{}, asks: map[terminal][]protocol.Hash{}, buckets: map[protocol.SiteID]*bucket{}}
 }
 
 func (r *requests) want(t terminal, digests []protocol.Hash) {
@@ -53,6 +60,27 @@ func (r *requests) confirm(t terminal, digests []protocol.Hash) {
 	r.kept[t] = append(r.kept[t], digests...)
 	r.mu.Unlock()
 	r.signal()
+}
+
+func (r *requests) ask(t terminal, digests []protocol.Hash) {
+	r.mu.Lock()
+	delete(r.asks, t)
+	if len(digests) > 0 {
+		r.asks[t] = digests
+	}
+	r.mu.Unlock()
+	r.signal()
+}
+
+// nextAsk takes out what one terminal is to be asked for.
+func (r *requests) nextAsk() (t terminal, digests []protocol.Hash) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for t, digests := range r.asks {
+		delete(r.asks, t)
+		return t, digests
+	}
+	return t, nil
 }
 
 func (r *requests) signal() {

@@ -35,6 +35,7 @@ type terminal struct {
 type sent struct {
 	order    protocol.Seq
 	to, seal seal.KeyID
+	approved protocol.Hash
 	parts    int
 }
 
@@ -86,7 +87,7 @@ func (d *Dispatch) sendRosters(ctx context.Context, conn *mqtt.Conn, site protoc
 		}
 	}
 	for t, o := range out {
-		if s, found := d.sent[t]; !found || s.order != o.Order || s.to != o.To || s.seal != o.Seal {
+		if s, found := d.sent[t]; !found || s.order != o.Order || s.to != o.To || s.seal != o.Seal || s.approved != o.Approved {
 			due = append(due, o)
 		}
 	}
@@ -137,12 +138,12 @@ func (d *Dispatch) sendRoster(ctx context.Context, conn *mqtt.Conn, o holding.Ou
 		}
 	}
 	if err := publish(0, protocol.Roster{AsOf: string(revision.AsOf), Mode: string(revision.Mode),
-		Users: revision.Users, Fingers: revision.Fingers, Doc: doc}); err != nil {
+		Users: revision.Users, Fingers: revision.Fingers, Approved: revision.Approved, Doc: doc}); err != nil {
 		return err
 	}
 	d.mu.Lock()
 	before := d.sent[t].parts
-	d.sent[t] = sent{order: order, to: o.To, seal: key.KeyID(), parts: len(pieces)}
+	d.sent[t] = sent{order: order, to: o.To, seal: key.KeyID(), approved: revision.Approved, parts: len(pieces)}
 	d.mu.Unlock()
 	return clearFrom(ctx, conn, t, len(pieces)+1, before)
 }

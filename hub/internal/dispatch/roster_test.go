@@ -173,6 +173,24 @@ func TestRosterIsInPlaceBeforeTheBirthAndFollowsWhatIsIssued(t *testing.T) {
 	}
 }
 
+func TestApprovalComesWithTheSameOrder(t *testing.T) {
+	w := newWorld(t)
+	key := w.site()
+	order := w.set(people(1))
+	w.begin()
+	ok(t, w.holding.TakeResults(t.Context(), holding.Said{Site: demo, Serial: serial, Agent: w.agent.Key.Public().KeyID(), Seq: protocol.Seq{Life: 1, Counter: 9}},
+		protocol.Results{Serial: serial, Roster: order, State: protocol.StandingBraked, Plan: protocol.Hash{7}}))
+	ok(t, w.holding.Approve(t.Context(), demo, serial, protocol.Hash{7}, "Ujang Demo", storetest.Morning()))
+	w.dispatch.RostersChanged(demo)
+	m := wait(t, w.heard)
+	var head protocol.Roster
+	e, _ := w.read(key, m)
+	ok(t, e.Into(&head))
+	if e.Seq != order || head.Approved != (protocol.Hash{7}) {
+		t.Errorf("in order %s came the approval of %s", e.Seq, head.Approved.Short())
+	}
+}
+
 func TestSiteWhoseSealingKeyIsUnknownGetsNone(t *testing.T) {
 	w := newWorld(t)
 	ok(t, w.store.AddTerminal(t.Context(), demo, serial, storetest.Morning()))

@@ -22,11 +22,21 @@ type Vault interface {
 // answer gives agents what they wait for, one terminal after the other, until ctx ends.
 func (d *Dispatch) answer(ctx context.Context, conn *mqtt.Conn) error {
 	for {
+		if t, asks := d.requests.nextAsk(); len(asks) > 0 {
+			if err := d.tell(ctx, conn, t, asks, func(some []protocol.Hash) protocol.Templates {
+				return protocol.Templates{Serial: t.serial, Wants: some}
+			}); err != nil {
+				return err
+			}
+			continue
+		}
 		t, kept, wants, wait := d.requests.next(time.Now())
 		var err error
 		switch {
 		case len(kept) > 0:
-			err = d.confirm(ctx, conn, t, kept)
+			err = d.tell(ctx, conn, t, kept, func(some []protocol.Hash) protocol.Templates {
+				return protocol.Templates{Serial: t.serial, Kept: some}
+			})
 		case len(wants) > 0:
 			err = d.give(ctx, conn, t, wants)
 		default:
@@ -47,8 +57,9 @@ func (d *Dispatch) answer(ctx context.Context, conn *mqtt.Conn) error {
 	}
 }
 
-// confirm tells an agent which of its templates are stored.
-func (d *Dispatch) confirm(ctx context.Context, conn *mqtt.Conn, t terminal, kept []protocol.Hash) error {
+// tell sends an agent digests: of templates that are stored, or that are asked for.
+func (d *Dispatch) tell(ctx context.Context, conn *mqtt.Conn, t terminal, digests []protocol.Hash,
+	body func(some []protocol.Hash) protocol.Templates) error {
 	agent, err := d.o.Store.Agent(ctx, t.site)
 	if errors.Is(err, store.ErrNoSite) {
 		return nil // withdrawn in between
@@ -57,16 +68,16 @@ func (d *Dispatch) confirm(ctx context.Context, conn *mqtt.Conn, t terminal, kep
 		return fmt.Errorf("find agent of site %s: %w", t.site, err)
 	}
 	to := holding.Outgoing{Revision: holding.Revision{Site: t.site, Serial: t.serial}, To: agent.Fingerprint.KeyID()}
-	for some := range slices.Chunk(kept, maxKept) {
-		if err := d.sendTemplates(ctx, conn, to, protocol.Templates{Serial: t.serial, Kept: some}); err != nil {
+	for some := range slices.Chunk(digests, maxDigests) {
+		if err := d.sendTemplates(ctx, conn, to, body(some)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// maxKept is how many confirmations go into one message.
-const maxKept = 500
+// maxDigests is how many of them go into one message.
+const maxDigests = 500
 
 // give sends the templates among wants that the terminal's current roster names. For
 // the others nobody has a reason to ask.

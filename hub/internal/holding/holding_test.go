@@ -359,6 +359,33 @@ func TestTerminalsTellHowTheyStand(t *testing.T) {
 	})
 }
 
+func TestOnlyThePlanThatWaitsCanBeApproved(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		approve := func(plan protocol.Hash) error {
+			return w.Approve(t.Context(), demo, serial, plan, "Ujang Demo", storetest.Morning())
+		}
+		is(t, approve(protocol.Hash{7}), holding.ErrNone)
+		order, _ := w.set(people("100001"), 1)
+		is(t, approve(protocol.Hash{7}), holding.ErrNone)
+		braked := results(order, protocol.StandingBraked)
+		braked.Plan = protocol.Hash{7}
+		ok(t, w.TakeResults(t.Context(), w.said(1, 1), braked))
+		is(t, approve(protocol.Hash{8}), holding.ErrNoPlan)
+		is(t, approve(protocol.Hash{}), holding.ErrNoPlan)
+		ok(t, approve(protocol.Hash{7}))
+		now, _, err := w.Roster(t.Context(), demo, serial)
+		ok(t, err)
+		if now.Approved != (protocol.Hash{7}) || now.ApprovedBy != "Ujang Demo" || now.Order != order {
+			t.Errorf("approved %+v", now)
+		}
+		w.set(people("100002"), 1)
+		is(t, approve(protocol.Hash{7}), holding.ErrNoPlan) // it was for the roster before
+		if now, _, err = w.Roster(t.Context(), demo, serial); err != nil || !now.Approved.IsZero() {
+			t.Errorf("another roster inherits the approval %s, %v", now.Approved.Short(), err)
+		}
+	})
+}
+
 func TestTextsOfReplacedRostersAreGone(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.set(people("100001"), 1)

@@ -30,6 +30,9 @@ type Revision struct {
 	Changed int
 	Digest  protocol.Hash // of the content without its day
 	Size    int           // of the text, in bytes
+
+	Approved   protocol.Hash // the plan that a person lets pass the agent's brake; zero: none
+	ApprovedBy string
 }
 
 // Outgoing is a current roster and whom it is for.
@@ -127,25 +130,60 @@ func (v Revision) insert(ctx context.Context, tx *sql.Tx, text []byte) error {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO roster_revision (site, serial, generation, revision, at, as_of, mode, users, fingers,
-		added, removed, changed, digest, size, current, content) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15)`,
+		added, removed, changed, digest, size, current, content, approved, approved_by, approved_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $16, '', 0)`,
 		string(v.Site), string(v.Serial), int64(v.Order.Life), int64(v.Order.Counter), v.At.UnixMilli(), string(v.AsOf), string(v.Mode),
-		v.Users, v.Fingers, v.Added, v.Removed, v.Changed, v.Digest[:], v.Size, text)
+		v.Users, v.Fingers, v.Added, v.Removed, v.Changed, v.Digest[:], v.Size, text, []byte{})
 	return err
 }
 
 const revisionColumns = `r.site, r.serial, r.generation, r.revision, r.at, r.as_of, r.mode, r.users, r.fingers,
-	r.added, r.removed, r.changed, r.digest, r.size`
+	r.added, r.removed, r.changed, r.digest, r.size, r.approved, r.approved_by`
 
 // scan reads revisionColumns, and more columns behind them.
 func (v *Revision) scan(rows *sql.Rows, more ...any) error {
 	var at int64
-	var digest []byte
+	var digest, approved []byte
 	if err := rows.Scan(append([]any{&v.Site, &v.Serial, &v.Order.Life, &v.Order.Counter, &at, &v.AsOf, &v.Mode, &v.Users, &v.Fingers,
-		&v.Added, &v.Removed, &v.Changed, &digest, &v.Size}, more...)...); err != nil {
+		&v.Added, &v.Removed, &v.Changed, &digest, &v.Size, &approved, &v.ApprovedBy}, more...)...); err != nil {
 		return err
 	}
 	v.At = instant(at)
+	if len(approved) > 0 {
+		if err := hash(&v.Approved, approved); err != nil {
+			return err
+		}
+	}
 	return hash(&v.Digest, digest)
+}
+
+// ErrNoPlan says that a plan does not wait for an approval, or not any more.
+var ErrNoPlan = errors.New("no such plan waits for an approval")
+
+// Approve lets a plan pass the agent's brake. Only the one that the agent stopped at
+// under the current roster can be approved, and who does it is kept; another roster
+// or another inventory makes another plan.
+func (h *Holding) Approve(ctx context.Context, site protocol.SiteID, serial protocol.Serial, plan protocol.Hash, who string, at time.Time) error {
+	err := h.db.Update(ctx, func(tx *sql.Tx) error {
+		v, _, err := text(ctx, within(tx), site, serial)
+		if err != nil {
+			return err
+		}
+		var r protocol.Results
+		if _, _, err := said(ctx, within(tx), site, serial, protocol.KindResults, &r); err != nil {
+			return err
+		}
+		if plan.IsZero() || r.State != protocol.StandingBraked || r.Plan != plan || r.Roster != v.Order {
+			return ErrNoPlan
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE roster_revision SET approved = $1, approved_by = $2, approved_at = $3
+			WHERE site = $4 AND serial = $5 AND current = 1`, plan[:], who, at.UnixMilli(), string(site), string(serial))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("approve plan for terminal %s of site %s: %w", serial, site, err)
+	}
+	return nil
 }
 
 // Text returns the current roster of a terminal as JSON; ErrNone where there is none.

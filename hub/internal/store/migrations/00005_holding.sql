@@ -6,22 +6,25 @@
 -- Every roster that was issued. Only the current one has its text: who was on a
 -- terminal last year is asked of the register, not of this table.
 CREATE TABLE roster_revision (
-    site       TEXT   NOT NULL,
-    serial     TEXT   NOT NULL,
-    generation BIGINT NOT NULL,
-    revision   BIGINT NOT NULL,
-    at         BIGINT NOT NULL,
-    as_of      TEXT   NOT NULL,
-    mode       TEXT   NOT NULL,
-    users      BIGINT NOT NULL,
-    fingers    BIGINT NOT NULL,
-    added      BIGINT NOT NULL, -- entries, against the revision before
-    removed    BIGINT NOT NULL,
-    changed    BIGINT NOT NULL,
-    digest     BYTEA  NOT NULL, -- of the content without its day
-    size       BIGINT NOT NULL, -- of the text, in bytes
-    current    BIGINT NOT NULL, -- 1 or 0
-    content    BYTEA  NOT NULL, -- the text; empty where it is not current
+    site        TEXT   NOT NULL,
+    serial      TEXT   NOT NULL,
+    generation  BIGINT NOT NULL,
+    revision    BIGINT NOT NULL,
+    at          BIGINT NOT NULL,
+    as_of       TEXT   NOT NULL,
+    mode        TEXT   NOT NULL,
+    users       BIGINT NOT NULL,
+    fingers     BIGINT NOT NULL,
+    added       BIGINT NOT NULL, -- entries, against the revision before
+    removed     BIGINT NOT NULL,
+    changed     BIGINT NOT NULL,
+    digest      BYTEA  NOT NULL, -- of the content without its day
+    size        BIGINT NOT NULL, -- of the text, in bytes
+    current     BIGINT NOT NULL, -- 1 or 0
+    content     BYTEA  NOT NULL, -- the text; empty where it is not current
+    approved    BYTEA  NOT NULL, -- digest of the plan that a person lets pass the agent's brake; empty: none
+    approved_by TEXT   NOT NULL,
+    approved_at BIGINT NOT NULL,
     PRIMARY KEY (site, serial, generation, revision)
 );
 CREATE UNIQUE INDEX roster_current ON roster_revision (site, serial) WHERE current = 1;

@@ -288,3 +288,31 @@ func TestLossyLineBringsTheWholeLog(t *testing.T) {
 		})
 	}
 }
+
+func TestLossyLineTakesUsersAndFingers(t *testing.T) {
+	for _, nth := range []int{50, 83, 200} {
+		t.Run(fmt.Sprintf("one datagram in %d lost, one doubled", nth), func(t *testing.T) {
+			t.Parallel()
+			sim, address := terminal(t, zktest.Config{}, 0, 0, 0)
+			c := session(t, zk.Options{Address: lossyLine(t, address, nth), Network: "udp", Timeout: 100 * time.Millisecond})
+			for uid := uint16(1); uid <= 30; uid++ {
+				u := zk.Upload{Layout: zk.User72, Users: []zk.User{{UID: uid, PIN: fmt.Sprint(uid)}}, Templates: []zk.Template{finger(uid, 5, 1500)}}
+				if err := c.Save(t.Context(), u); err != nil {
+					t.Fatalf("Save of slot %d: %v", uid, err)
+				}
+				if err := c.WriteTemplate(t.Context(), finger(uid, 6, 1600)); err != nil {
+					t.Fatalf("WriteTemplate of slot %d: %v", uid, err)
+				}
+			}
+			templates := sim.Templates()
+			if len(sim.Users()) != 30 || len(templates) != 60 {
+				t.Errorf("%d users with %d fingers, want 30 with 60", len(sim.Users()), len(templates))
+			}
+			for _, m := range templates {
+				if want := finger(m.UID, m.Finger, 1000+100*int(m.Finger)); string(m.Data) != string(want.Data) {
+					t.Errorf("finger %d of slot %d: %d bytes, want %d", m.Finger, m.UID, len(m.Data), len(want.Data))
+				}
+			}
+		})
+	}
+}

@@ -52,13 +52,31 @@ func (c *Conn) upload(ctx context.Context, data []byte, command Code, body []byt
 	for try := 1; ; try++ {
 		err := c.bring(ctx, data)
 		if err == nil {
-			break
+			err = c.take(ctx, command, body)
 		}
-		again := errors.Is(err, ErrChecksum) || errors.Is(err, ErrSilent) && c.line.lossy()
-		if !again || try == uploadTries {
+		if err == nil || try == uploadTries || !c.bringAgain(err, try) {
 			return err
 		}
 	}
+}
+
+// bringAgain tells whether an upload that failed is to be begun anew. A line that loses
+// and doubles packets can spoil it without anybody's fault, which shows as a refusal.
+func (c *Conn) bringAgain(err error, try int) bool {
+	refusal := (*Refusal)(nil)
+	switch {
+	case errors.Is(err, ErrUnknownOutcome):
+		return false
+	case errors.Is(err, ErrChecksum):
+		return true
+	case errors.As(err, &refusal):
+		return c.line.lossy() && refusal.Code == AckError && try == 1
+	}
+	return errors.Is(err, ErrSilent) && c.line.lossy()
+}
+
+// take lets a command use what was brought.
+func (c *Conn) take(ctx context.Context, command Code, body []byte) error {
 	if command == CmdTempWrite {
 		// Every client asks for the checksum before this command, and none knows how it is
 		// reckoned: what the terminal answers does not matter.

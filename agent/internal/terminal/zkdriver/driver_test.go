@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"reflect"
 	"testing"
 	"time"
@@ -20,6 +21,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if address := os.Getenv(childAddress); address != "" {
+		fmt.Fprintln(os.Stderr, writeUntilKilled(address))
+		os.Exit(1)
+	}
 	flag.Parse()
 	// The tests of faults wait far more than they work, so many can run at once.
 	if err := flag.Set("test.parallel", "12"); err != nil {

@@ -11,8 +11,11 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol/zk"
 )
 
-// batchBytes is how many bytes of templates are written at once.
-const batchBytes = 32 << 10
+// How many bytes are written at once. A line that loses packets loses the whole batch.
+const (
+	batchTCP = 32 << 10
+	batchUDP = 4 << 10
+)
 
 // firstGroup is the group of access rights that everybody is in who is in no other.
 const firstGroup = 1
@@ -113,9 +116,13 @@ func (s *session) entry(u zk.User, put terminal.Put) (entry, error) {
 // because a terminal takes all of it or nothing and does not say why.
 func (s *session) write(ctx context.Context, entries []entry) error {
 	var refusals []error
+	most := batchTCP
+	if s.d.config.Network == "udp" {
+		most = batchUDP
+	}
 	for len(entries) > 0 {
 		n, size := 1, entries[0].bytes()
-		for n < len(entries) && size+entries[n].bytes() <= batchBytes {
+		for n < len(entries) && size+entries[n].bytes() <= most {
 			size += entries[n].bytes()
 			n++
 		}

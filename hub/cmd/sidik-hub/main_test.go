@@ -23,7 +23,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command lines of testdata/script, each in a folder of its
 // own. The folder "filled" in it is a hub's that holds four punches of one site;
-// $HUB and $AGENT are the fingerprints of its keys.
+// $HUB and $AGENT are the fingerprints of its keys. "held" is one whose terminals have
+// rosters and inventories.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
@@ -31,7 +32,10 @@ func TestScripts(t *testing.T) {
 			env.Setenv("SIDIK_LANG", "en")
 			env.Setenv("KEY", strings.Repeat("ab", 32))
 			env.Setenv("OTHER", strings.Repeat("cd", 32))
-			return fill(t, env, filepath.Join(env.WorkDir, "filled"))
+			if err := fill(t, env, filepath.Join(env.WorkDir, "filled")); err != nil {
+				return err
+			}
+			return hold(t, filepath.Join(env.WorkDir, "held"))
 		},
 	})
 }

@@ -64,7 +64,8 @@ func (o *operator) terminal() *cobra.Command {
 			})
 		},
 	}
-	cmd.AddCommand(add, list, o.terminalServe(), o.terminalMode(), o.terminalGrant(), o.terminalRoster())
+	cmd.AddCommand(add, list, o.terminalServe(), o.terminalMode(), o.terminalGrant(), o.terminalRoster(),
+		o.terminalHoldings(), o.terminalPlan(), o.terminalApprove(), o.terminalHistory())
 	return cmd
 }
 

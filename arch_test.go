@@ -88,7 +88,7 @@ func ourHouse() house {
 				why: "what terminals should and do hold is kept without asking why: nobody's reason for a roster and no template is needed to send it"},
 			{packages: []string{"hub/internal/verify"}, never: []string{"protocol/mqtt", "hub/internal/ingest", "hub/internal/broker"},
 				why: "the check of what was stored shares nothing with the way by which it came, except the contract"},
-			{packages: []string{"hub/internal/rosters"}, never: []string{"protocol/mqtt", "hub/internal/dispatch", "hub/internal/ingest", "hub/internal/web", "net/http"},
+			{packages: []string{"hub/internal/rosters", "hub/internal/pull"}, never: []string{"protocol/mqtt", "hub/internal/dispatch", "hub/internal/ingest", "hub/internal/web", "net/http"},
 				why: "what terminals should hold follows from the register and the vault, not from who asks or how it is sent"},
 			{packages: []string{"hub/internal/store"}, never: []string{"github.com/eclipse/...", "github.com/nats-io/...", "net/http"},
 				why: "the store keeps; how a message came and who looks at it is not its business"},

@@ -19,11 +19,16 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/broker"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/dispatch"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/ingest"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/pull"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/rosters"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
@@ -74,6 +79,8 @@ type Hub struct {
 	metrics  *metrics.Metrics
 	dispatch *dispatch.Dispatch
 	ingest   *ingest.Ingest
+	rosters  *rosters.Rosters
+	pull     *pull.Pull
 	brokers  []string
 
 	mu    sync.Mutex // guards live
@@ -107,7 +114,11 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	held := holding.New(s)
+	fingers, err := vault.Open(ctx, s, c.Data, time.Now)
+	if err != nil {
+		return err
+	}
+	held, register := holding.New(s), directory.New(s, placement.Usual())
 	h := &Hub{config: c, key: key, store: s, metrics: metrics.New(c.Version), brokers: c.Brokers}
 	if len(c.Brokers) == 0 {
 		b, err := broker.Start(ctx, broker.Options{Dir: filepath.Join(c.Data, brokerFolder), Listen: c.MQTT, Logger: c.Logger})
@@ -118,7 +129,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		h.brokers = []string{b.URL()}
 	}
 	h.dispatch = dispatch.New(dispatch.Options{
-		Store: s, Holding: held, Key: key, Sealing: sealing.Public(), Version: c.Version, Logger: c.Logger,
+		Store: s, Holding: held, Vault: templates{fingers}, Key: key, Sealing: sealing.Public(), Version: c.Version, Logger: c.Logger,
 		Sent: func(n int) {
 			for range n {
 				h.metrics.Receipt()
@@ -131,8 +142,15 @@ func Run(ctx context.Context, c Config) (err error) {
 		},
 	})
 	h.ingest = ingest.New(ingest.Options{
-		Store: s, Holding: held, Dispatch: h.dispatch, Meter: h.metrics, Hub: key.Public(), Sealing: sealing,
+		Store: s, Holding: held, Vault: templates{fingers}, Dispatch: h.dispatch, Meter: h.metrics, Hub: key.Public(), Sealing: sealing,
 		Workers: runtime.GOMAXPROCS(0), Logger: c.Logger,
+	})
+	h.rosters = rosters.New(rosters.Options{
+		Directory: register, Vault: fingers, Holding: held, Settings: placement.Usual(), Generation: s.Generation,
+		Changed: h.dispatch.RostersChanged, Now: time.Now, Logger: c.Logger,
+	})
+	h.pull = pull.New(pull.Options{
+		Directory: register, Holding: held, Vault: fingers, Ask: h.dispatch.Ask, Now: time.Now, Logger: c.Logger,
 	})
 	pages, err := listen(c.Pages)
 	if err != nil {
@@ -165,6 +183,8 @@ func (h *Hub) run(ctx context.Context, pages net.Listener) error {
 			cancel(fmt.Errorf("serve pages: %w", err))
 		}
 	})
+	parts.Go(func() { cancel(h.rosters.Run(ctx)) })
+	parts.Go(func() { cancel(h.pull.Run(ctx)) })
 	parts.Go(func() {
 		<-ctx.Done()
 		closing, stop := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
@@ -197,9 +217,9 @@ func (h *Hub) run(ctx context.Context, pages net.Listener) error {
 // line is the hub's own connection to its broker: an ordinary client's.
 func (h *Hub) line(ctx context.Context) mqtt.Options {
 	return mqtt.Options{
-		Brokers:   h.brokers,
-		ClientID:  "sidik-hub",
-		Will:      func(uint32) (mqtt.Message, error) { return h.dispatch.Will(ctx) },
+		Brokers:  h.brokers,
+		ClientID: "sidik-hub",
+		Will:     func(uint32) (mqtt.Message, error) { return h.dispatch.Will(ctx) },
 		Subscribe: []string{
 			protocol.TopicUp(protocol.KindState), protocol.TopicUp(protocol.KindPunches), protocol.TopicUp(protocol.KindInventory),
 			protocol.TopicUp(protocol.KindResults), protocol.TopicUp(protocol.KindTemplatesUp),

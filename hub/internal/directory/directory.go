@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
@@ -17,10 +18,14 @@ type Database interface {
 	Query(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error
 }
 
-// Directory is the register in a database. It is safe for concurrent use.
+// Directory is the register in a database. It is safe for concurrent use, also by
+// several processes.
 type Directory struct {
 	db       Database
 	settings placement.Settings
+
+	mu   sync.Mutex // guards held
+	held *Register  // as last read or written; it is never changed
 }
 
 // New is the register in db. The settings hold where no unit says otherwise.
@@ -53,11 +58,13 @@ func (d *Directory) Edit(ctx context.Context, by By, edit func(*Draft) error) (n
 	if by.Who == "" {
 		return 0, ErrWho
 	}
+	var draft *Draft
 	err = d.db.Update(ctx, func(tx *sql.Tx) error {
-		draft, err := d.draft(ctx, tx, roster.DateOf(by.At))
+		reg, err := d.current(ctx, within(tx))
 		if err != nil {
-			return err
+			return fmt.Errorf("read register: %w", err)
 		}
+		draft = newDraft(reg, roster.DateOf(by.At))
 		if err := edit(draft); err != nil {
 			return err
 		}
@@ -76,6 +83,10 @@ func (d *Directory) Edit(ctx context.Context, by By, edit func(*Draft) error) (n
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", by.Act, err)
 	}
+	if n > 0 {
+		draft.moment.change = n
+		d.hold(draft.Register)
+	}
 	return n, nil
 }
 
@@ -92,21 +103,64 @@ func (d *Directory) Try(ctx context.Context, today roster.Date, edit func(*Draft
 	return draft, draft.Check()
 }
 
-// Register reads what holds now.
+// Register is what holds now. It is shared: nobody changes it but in a Draft.
 func (d *Directory) Register(ctx context.Context) (*Register, error) {
-	reg, err := load(ctx, d.db.Query)
+	reg, err := d.current(ctx, d.db.Query)
 	if err != nil {
 		return nil, fmt.Errorf("read register: %w", err)
 	}
 	return reg, nil
 }
 
-func (d *Directory) draft(ctx context.Context, tx *sql.Tx, today roster.Date) (*Draft, error) {
-	reg, err := load(ctx, within(tx))
-	if err != nil {
-		return nil, fmt.Errorf("read register: %w", err)
+// current returns the held register where nothing changed since, or reads it.
+func (d *Directory) current(ctx context.Context, read reader) (*Register, error) {
+	for {
+		before, err := momentOf(ctx, read)
+		if err != nil {
+			return nil, err
+		}
+		d.mu.Lock()
+		held := d.held
+		d.mu.Unlock()
+		if held != nil && held.moment == before {
+			return held, nil
+		}
+		reg, err := load(ctx, read)
+		if err != nil {
+			return nil, err
+		}
+		// Outside a transaction a change may have come between two tables: whoever had
+		// been moved by it could seem to be nowhere.
+		after, err := momentOf(ctx, read)
+		if err != nil {
+			return nil, err
+		}
+		if before == after {
+			reg.moment = after
+			d.hold(reg)
+			return reg, nil
+		}
 	}
-	return newDraft(reg, today), nil
+}
+
+func (d *Directory) hold(reg *Register) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.held == nil || d.held.moment.change <= reg.moment.change {
+		d.held = reg
+	}
+}
+
+// moment tells one state of the register from the others.
+type moment struct {
+	change    int64 // the newest
+	terminals int64 // how many are registered: that is no change of the register
+}
+
+func momentOf(ctx context.Context, read reader) (m moment, err error) {
+	err = read(ctx, func(rows *sql.Rows) error { return rows.Scan(&m.change, &m.terminals) },
+		"SELECT (SELECT COALESCE(MAX(n), 0) FROM register_change), (SELECT COUNT(*) FROM terminal WHERE registered > 0)")
+	return m, err
 }
 
 // Changes returns the audit trail, the newest first; a limit of 0 is all of it.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -60,21 +59,27 @@ func edit(t testing.TB, d *directory.Directory, change func(*directory.Draft) er
 // refused makes a change that must be refused with a code.
 func refused(t testing.TB, d *directory.Directory, code string, change func(*directory.Draft) error) {
 	t.Helper()
-	before := read(t, d)
+	before := said(read(t, d))
 	_, err := d.Edit(t.Context(), directory.By{Who: "Ujang Demo", At: noon, Act: "test"}, change)
 	var problem directory.Problem
 	if !errors.As(err, &problem) || problem.Code != code {
 		t.Errorf("Edit = %v, want a refusal with code %s", err, code)
 	}
-	if !reflect.DeepEqual(read(t, d), before) {
-		t.Error("what was refused changed the register")
+	if after := said(read(t, d)); !slices.Equal(after, before) {
+		t.Errorf("what was refused changed the register to %q", after)
 	}
 }
 
+// read returns the register as d holds it, once it is what the database says.
 func read(t testing.TB, d *directory.Directory) *directory.Register {
 	t.Helper()
 	reg, err := d.Register(t.Context())
 	ok(t, err)
+	kept, err := d.Afresh().Register(t.Context())
+	ok(t, err)
+	if held, want := said(reg), said(kept); !slices.Equal(held, want) {
+		t.Fatalf("the register that is held is %q, the database has %q", held, want)
+	}
 	return reg
 }
 
@@ -412,4 +417,70 @@ func TestAPunchWhereNobodyIsPlacedIsTold(t *testing.T) {
 			t.Errorf("Meet after an alias was added = %+v, want the employee", got)
 		}
 	})
+}
+
+func TestTwoProcessesSeeEachOthersChanges(t *testing.T) {
+	each(t, func(t *testing.T, d *directory.Directory) {
+		other := d.Afresh()
+		e := person(t, d, 901)
+		a, b := unit(t, d, "A"), unit(t, other, "B")
+		edit(t, d, func(draft *directory.Draft) error { _, err := draft.Place(place(e, b, "2026-01-01"), true); return err })
+		shared := read(t, other)
+		before := said(shared)
+		edit(t, other, func(draft *directory.Draft) error {
+			_, err := draft.Place(place(e, a, "2026-02-01"), true)
+			return errors.Join(err,
+				draft.Set(directory.AboutEmployee, int64(e), directory.EmployeeName, "2026-01-01", "Pegawai Lain"),
+				draft.Set(directory.AboutUnit, int64(a), directory.UnitName, "2026-01-01", "Kantor Lain"))
+		})
+		if got := said(shared); !slices.Equal(got, before) {
+			t.Errorf("a change reached a register that was read before it: %q, was %q", got, before)
+		}
+		if got := read(t, d).Employees[e].At(directory.EmployeeName, today); got != "Pegawai Lain" {
+			t.Errorf("the first process sees the name %q", got)
+		}
+		failed := errors.New("changed my mind")
+		_, err := d.Edit(t.Context(), directory.By{Who: "Ujang Demo", At: noon, Act: "test"}, func(draft *directory.Draft) error {
+			draft.AddEmployee()
+			_ = draft.Set(directory.AboutEmployee, int64(e), directory.EmployeeName, "2026-01-01", "Salah") // is refused below
+			return failed
+		})
+		if !errors.Is(err, failed) {
+			t.Errorf("Edit = %v, want what the edit returned", err)
+		}
+		if got := read(t, d).Employees; len(got) != 1 || got[e].At(directory.EmployeeName, today) != "Pegawai Lain" {
+			t.Errorf("an edit that failed left %d employees", len(got))
+		}
+	})
+}
+
+// BenchmarkPlace saves placements one by one in a register of 12 000 employees and
+// 300 units.
+func BenchmarkPlace(b *testing.B) {
+	s, err := store.Open(b.Context(), b.TempDir()+"/hub.db")
+	ok(b, err)
+	defer s.Close()
+	d := directory.New(s, placement.Usual())
+	edit(b, d, func(draft *directory.Draft) error {
+		for i := range 300 {
+			_, err := draft.AddUnit("2020-01-01", fmt.Sprint("U", i), "Kantor", placement.UPTD)
+			ok(b, err)
+		}
+		for i := range 12_000 {
+			e := draft.AddEmployee()
+			ok(b, draft.Set(directory.AboutEmployee, int64(e.ID), directory.EmployeeName, "2020-01-01", "Pegawai Demo"))
+			ok(b, draft.Set(directory.AboutEmployee, int64(e.ID), directory.EmployeeStatus, "2020-01-01", "aktif"))
+			_, err := draft.Place(place(e.ID, placement.UnitID(i%300+1), "2020-01-01"), true)
+			ok(b, err)
+		}
+		return nil
+	})
+	i := 0
+	for b.Loop() {
+		i++
+		edit(b, d, func(draft *directory.Draft) error {
+			_, err := draft.Place(place(placement.EmployeeID(i%12_000+1), placement.UnitID(i%299+1), roster.Date("2026-01-01").Add(i/12_000)), true)
+			return err
+		})
+	}
 }

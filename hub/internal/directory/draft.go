@@ -22,10 +22,48 @@ type Draft struct {
 	Doubts []Problem // what is taken but odd
 
 	before map[string]int64 // the last id of each table that is not this draft's
+	own    map[subject]bool // whose facts are this draft's own to change
 }
 
+// subject is what a fact is about.
+type subject struct {
+	about About
+	id    int64
+}
+
+// newDraft copies what a draft may change: the register itself is shared.
 func newDraft(reg *Register, today roster.Date) *Draft {
-	return &Draft{Register: reg, Today: today, before: maps.Clone(reg.next)}
+	return &Draft{
+		Register: &Register{
+			Units: maps.Clone(reg.Units), Employees: maps.Clone(reg.Employees), Terminals: maps.Clone(reg.Terminals),
+			Placements: maps.Clone(reg.Placements), Servings: maps.Clone(reg.Servings), Aliases: maps.Clone(reg.Aliases),
+			Grants: maps.Clone(reg.Grants), moment: reg.moment, next: maps.Clone(reg.next), placed: maps.Clone(reg.placed),
+			orphans: reg.orphans,
+		},
+		Today: today, before: maps.Clone(reg.next), own: map[subject]bool{},
+	}
+}
+
+// owned returns the facts of a subject for changing; nil for no such subject.
+func (d *Draft) owned(about About, id int64) Facts {
+	facts := d.facts(about, id)
+	if facts == nil || d.own[subject{about, id}] {
+		return facts
+	}
+	d.own[subject{about, id}] = true
+	facts = maps.Clone(facts)
+	switch about {
+	case AboutUnit:
+		u := *d.Units[placement.UnitID(id)]
+		u.Facts, d.Units[u.ID] = facts, &u
+	case AboutEmployee:
+		e := *d.Employees[placement.EmployeeID(id)]
+		e.Facts, d.Employees[e.ID] = facts, &e
+	case AboutTerminal:
+		t := *d.Terminals[placement.TerminalID(id)]
+		t.Facts, d.Terminals[t.ID] = facts, &t
+	}
+	return facts
 }
 
 func (d *Draft) empty() bool { return len(d.Made)+len(d.Voided) == 0 }
@@ -39,7 +77,7 @@ func (d *Draft) id(table string) int64 {
 // AddUnit adds an office with a name; everything else about it is Set.
 func (d *Draft) AddUnit(since roster.Date, code, name string, kind placement.UnitKind) (*Unit, error) {
 	u := &Unit{ID: placement.UnitID(d.id("unit")), Facts: Facts{}}
-	d.Units[u.ID] = u
+	d.Units[u.ID], d.own[subject{AboutUnit, int64(u.ID)}] = u, true
 	d.Made = append(d.Made, u)
 	for _, f := range []struct {
 		a     Attribute
@@ -58,7 +96,7 @@ func (d *Draft) AddEmployee() *Employee {
 	for e.PIN = d.next["pin"]; d.isAlias(e.PINText()); e.PIN++ {
 	}
 	d.next["pin"] = e.PIN + 1
-	d.Employees[e.ID] = e
+	d.Employees[e.ID], d.own[subject{AboutEmployee, int64(e.ID)}] = e, true
 	d.Made = append(d.Made, e)
 	return e
 }
@@ -75,7 +113,7 @@ func (d *Draft) isAlias(pin string) bool {
 // Set makes an attribute have a value from a day on. What it was on that day
 // before is voided; a later value stays. The value that it has already changes
 // nothing.
-func (d *Draft) Set(about About, subject int64, a Attribute, since roster.Date, value string) error {
+func (d *Draft) Set(about About, id int64, a Attribute, since roster.Date, value string) error {
 	value = strings.TrimSpace(value)
 	if err := since.Check(); err != nil {
 		return err
@@ -83,19 +121,18 @@ func (d *Draft) Set(about About, subject int64, a Attribute, since roster.Date, 
 	if err := checkValue(a, value); err != nil {
 		return err
 	}
-	facts := d.facts(about, subject)
-	if facts == nil {
-		return fmt.Errorf("no %s %d in the register", about, subject)
-	}
-	if facts.On(a, since) == value {
+	if facts := d.facts(about, id); facts == nil {
+		return fmt.Errorf("no %s %d in the register", about, id)
+	} else if facts.On(a, since) == value {
 		return nil
 	}
-	list := facts[a]
+	facts := d.owned(about, id)
+	list := slices.Clone(facts[a])
 	if i := slices.IndexFunc(list, func(f Fact) bool { return f.Since == since }); i >= 0 {
 		d.void(list[i])
-		list = slices.Delete(slices.Clone(list), i, i+1)
+		list = slices.Delete(list, i, i+1)
 	}
-	f := Fact{ID: d.id("fact"), About: about, Subject: subject, Attribute: a, Since: since, Value: value}
+	f := Fact{ID: d.id("fact"), About: about, Subject: id, Attribute: a, Since: since, Value: value}
 	at := slices.IndexFunc(list, func(f Fact) bool { return f.Since > since })
 	if at < 0 {
 		at = len(list)

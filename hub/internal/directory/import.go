@@ -182,6 +182,9 @@ func (d *Draft) importEmployee(people map[string]*Employee, l line) (fate, error
 		return 0, Problem{Code: "nip-empty"}
 	}
 	e := people[number]
+	if e != nil {
+		e = d.Employees[e.ID] // as an earlier row left them
+	}
 	place, err := d.wanted(e, l)
 	if err != nil {
 		return 0, err
@@ -190,7 +193,7 @@ func (d *Draft) importEmployee(people map[string]*Employee, l line) (fate, error
 		return 0, err
 	}
 	pin := l[fieldAlias]
-	if owner := people[aliasKey(pin)]; pin != "" && owner != nil && owner != e {
+	if owner := people[aliasKey(pin)]; pin != "" && owner != nil && (e == nil || owner.ID != e.ID) {
 		return 0, Problem{Code: "alias-twice"}
 	}
 	result, before := unchanged, len(d.Made)+len(d.Voided)
@@ -251,6 +254,7 @@ func (d *Draft) doubt(e *Employee, l line) error {
 // Doubt compares an employee's NIP with what else the register says of them, and
 // notes what is odd in Doubts. What cannot be is a Problem.
 func (d *Draft) Doubt(e *Employee) error {
+	e = d.Employees[e.ID] // as the draft leaves them
 	return d.compare(e.At(EmployeeNIP, d.Today), func(a Attribute) string { return e.At(a, d.Today) })
 }
 

@@ -140,7 +140,7 @@ type Alias struct {
 	placement.Period
 }
 
-// Register is what holds at one moment.
+// Register is what holds at one moment. Whoever reads it does not change it.
 type Register struct {
 	Units      map[placement.UnitID]*Unit
 	Employees  map[placement.EmployeeID]*Employee
@@ -150,6 +150,7 @@ type Register struct {
 	Aliases    map[int64]Alias
 	Grants     map[placement.GrantID]placement.Grant
 
+	moment  moment
 	next    map[string]int64                                 // the last id given out in each table, and the next PIN
 	placed  map[placement.EmployeeID][]placement.PlacementID // also such as were ended
 	orphans []int64                                          // changes that made facts about what is no longer there
@@ -230,7 +231,7 @@ func Sorted[K cmp.Ordered, V any](m map[K]V) []V {
 // put takes a placement in.
 func (r *Register) put(p Placement) {
 	r.Placements[p.ID] = p
-	r.placed[p.Employee] = append(r.placed[p.Employee], p.ID)
+	r.placed[p.Employee] = append(slices.Clip(r.placed[p.Employee]), p.ID) // another register may share the list
 }
 
 // facts is where the facts of a subject are, nil for none such.

@@ -37,11 +37,11 @@ func (d *Directory) Undo(ctx context.Context, by By, change int64) error {
 		if _, err := recordChange(ctx, tx, by, change); err != nil {
 			return err
 		}
-		draft, err := d.draft(ctx, tx, roster.DateOf(by.At))
+		reg, err := load(ctx, within(tx))
 		if err != nil {
 			return err
 		}
-		return draft.Check() // something later may stand on what is gone
+		return newDraft(reg, roster.DateOf(by.At)).Check() // something later may stand on what is gone
 	})
 	if err != nil {
 		return fmt.Errorf("undo change %d of the register: %w", change, err)

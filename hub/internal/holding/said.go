@@ -37,7 +37,7 @@ func (h *Holding) TakeInventory(ctx context.Context, s Said, sealing seal.Sealin
 		for _, u := range inv.Users {
 			fingers += len(u.Fingers)
 		}
-		if err := s.keep(ctx, tx, protocol.KindInventory, len(inv.Users), fingers, text); err != nil {
+		if err := s.keep(ctx, tx, protocol.KindInventory, len(inv.Users), fingers, protocol.Seq{}, text); err != nil {
 			return err
 		}
 		// A message that somebody kept back must not bring an older key back.
@@ -68,7 +68,7 @@ func (h *Holding) TakeResults(ctx context.Context, s Said, r protocol.Results) e
 			if err := s.newest(ctx, tx, protocol.KindResults); err != nil {
 				return err
 			}
-			return s.keep(ctx, tx, protocol.KindResults, 0, 0, text)
+			return s.keep(ctx, tx, protocol.KindResults, 0, 0, r.Roster, text)
 		})
 	}
 	if err != nil {
@@ -133,12 +133,16 @@ func (s Said) rise(ctx context.Context, tx *sql.Tx, kind string) error {
 	return ErrReplay
 }
 
-func (s Said) keep(ctx context.Context, tx *sql.Tx, kind protocol.Kind, users, fingers int, text []byte) error {
+func (s Said) keep(ctx context.Context, tx *sql.Tx, kind protocol.Kind, users, fingers int, order protocol.Seq, text []byte) error {
+	if order.Life >= math.MaxInt64 || order.Counter >= math.MaxInt64 {
+		order = protocol.Seq{} // no hub can have issued it
+	}
 	digest := sha256.Sum256(text)
-	_, err := tx.ExecContext(ctx, `INSERT INTO said (site, serial, kind, at, users, fingers, digest, content) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	_, err := tx.ExecContext(ctx, `INSERT INTO said (site, serial, kind, at, users, fingers, generation, revision, digest, content)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		ON CONFLICT (site, serial, kind) DO UPDATE SET at = excluded.at, users = excluded.users, fingers = excluded.fingers,
-			digest = excluded.digest, content = excluded.content`,
-		string(s.Site), string(s.Serial), string(kind), s.At.UnixMilli(), users, fingers, digest[:], text)
+			generation = excluded.generation, revision = excluded.revision, digest = excluded.digest, content = excluded.content`,
+		string(s.Site), string(s.Serial), string(kind), s.At.UnixMilli(), users, fingers, int64(order.Life), int64(order.Counter), digest[:], text)
 	return err
 }
 
@@ -168,15 +172,11 @@ func (h *Holding) Results(ctx context.Context, site protocol.SiteID, serial prot
 	return r, at, nil
 }
 
-// reported is the order of the roster that a terminal's agent spoke of last. One
-// that no hub can have issued is passed over.
-func reported(ctx context.Context, read reader, site protocol.SiteID, serial protocol.Serial) (protocol.Seq, error) {
-	var r protocol.Results
-	_, _, err := said(ctx, read, site, serial, protocol.KindResults, &r)
-	if errors.Is(err, ErrNone) || r.Roster.Counter >= math.MaxInt64 {
-		return protocol.Seq{}, nil
-	}
-	return r.Roster, err
+// reported is the order of the roster that a terminal's agent spoke of last.
+func reported(ctx context.Context, read reader, site protocol.SiteID, serial protocol.Serial) (order protocol.Seq, err error) {
+	err = one(ctx, read, func(rows *sql.Rows) error { return rows.Scan(&order.Life, &order.Counter) }, nil,
+		"SELECT generation, revision FROM said WHERE site = $1 AND serial = $2 AND kind = $3", string(site), string(serial), string(protocol.KindResults))
+	return order, err
 }
 
 func said(ctx context.Context, read reader, site protocol.SiteID, serial protocol.Serial, kind protocol.Kind, to any) (at time.Time, digest protocol.Hash, err error) {

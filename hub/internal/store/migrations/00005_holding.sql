@@ -31,14 +31,16 @@ CREATE UNIQUE INDEX roster_current ON roster_revision (site, serial) WHERE curre
 
 -- The newest inventory and the newest results of a terminal.
 CREATE TABLE said (
-    site    TEXT   NOT NULL,
-    serial  TEXT   NOT NULL,
-    kind    TEXT   NOT NULL,
-    at      BIGINT NOT NULL,
-    users   BIGINT NOT NULL, -- of an inventory
-    fingers BIGINT NOT NULL,
-    digest  BYTEA  NOT NULL, -- SHA-256 of content
-    content BYTEA  NOT NULL,
+    site       TEXT   NOT NULL,
+    serial     TEXT   NOT NULL,
+    kind       TEXT   NOT NULL,
+    at         BIGINT NOT NULL,
+    users      BIGINT NOT NULL, -- of an inventory
+    fingers    BIGINT NOT NULL,
+    generation BIGINT NOT NULL, -- of the roster that results speak of
+    revision   BIGINT NOT NULL,
+    digest     BYTEA  NOT NULL, -- SHA-256 of content
+    content    BYTEA  NOT NULL,
     PRIMARY KEY (site, serial, kind)
 );
 

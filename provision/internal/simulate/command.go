@@ -73,6 +73,7 @@ A fault can say more: NAME,after=N,times=N|always,for=2s,n=N,command=CODE`,
 	f.IntVar(&o.RecordSize, "record-size", 0, "bytes of one stored punch: 8, 16, 40 or 49 (default: the profile's)")
 	f.Uint32Var(&o.CommKey, "comm-key", 0, "communication key; 0 is none")
 	f.DurationVar(&o.PunchEvery, "punch-every", 0, "let somebody punch this often; 0 is never")
+	f.DurationVar(&o.FingerEvery, "finger-every", 0, "whoever is asked for a finger puts it on this often; 0 is three times at once")
 	f.StringArrayVar(&o.Faults, "fault", nil, "let it fail; may be given several times")
 	f.StringVar(&o.State, "state", "", "file that keeps users and punches; where it exists, the terminal goes on from it")
 	f.DurationVar(&o.Gap, "gap", 2*time.Millisecond, "pause between two frames, for clients that read one at a time; 0 is full speed")

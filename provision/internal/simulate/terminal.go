@@ -21,7 +21,7 @@ type Options struct {
 	Users, Punches, Templates int
 	RecordSize                int
 	CommKey                   uint32
-	PunchEvery                time.Duration
+	PunchEvery, FingerEvery   time.Duration
 	Faults                    []string
 	State                     string
 	Gap                       time.Duration
@@ -51,8 +51,9 @@ func Terminal(ctx context.Context, out io.Writer, o Options) (err error) {
 	}
 	t, err := zktest.New(zktest.Config{
 		Profile: profile, Serial: o.Serial, CommKey: o.CommKey,
-		Clock: func() time.Time { return protocol.Wall(time.Now()) },
-		Form:  zktest.Form{Gap: o.Gap, PacketSize: o.PacketSize, Fragment: o.Fragment, Coalesce: o.Coalesce},
+		Clock:       func() time.Time { return protocol.Wall(time.Now()) },
+		EnrolByHand: o.FingerEvery > 0,
+		Form:        zktest.Form{Gap: o.Gap, PacketSize: o.PacketSize, Fragment: o.Fragment, Coalesce: o.Coalesce},
 	})
 	if err != nil {
 		return err
@@ -83,12 +84,10 @@ func Terminal(ctx context.Context, out io.Writer, o Options) (err error) {
 
 // live lets people punch and keeps the state until ctx ends.
 func (o Options) live(ctx context.Context, t *zktest.Terminal) error {
-	var ticks <-chan time.Time
-	if o.PunchEvery > 0 {
-		ticker := time.NewTicker(o.PunchEvery)
-		defer ticker.Stop()
-		ticks = ticker.C
-	}
+	ticks, stop := every(o.PunchEvery)
+	defer stop()
+	images, stop := every(o.FingerEvery)
+	defer stop()
 	keep := func() error {
 		if o.State == "" {
 			return nil
@@ -107,12 +106,25 @@ func (o Options) live(ctx context.Context, t *zktest.Terminal) error {
 				return err
 			}
 			turn++
+		case <-images:
+			if err := t.PlaceFinger(nil, true); err != nil && !errors.Is(err, zktest.ErrNotAsked) {
+				return err
+			}
 		case <-t.Changed():
 			if err := keep(); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// every ticks, or never for 0.
+func every(d time.Duration) (ticks <-chan time.Time, stop func()) {
+	if d <= 0 {
+		return nil, func() {}
+	}
+	ticker := time.NewTicker(d)
+	return ticker.C, ticker.Stop
 }
 
 // somebodyPunches takes the users in turn: coming before noon, going after it.
@@ -147,8 +159,8 @@ func (o Options) check() (zktest.Profile, []zktest.Fault, error) {
 		faults = append(faults, f)
 	}
 	switch {
-	case o.PunchEvery < 0 || o.Gap < 0:
-		return profile, nil, errors.New("--punch-every and --gap: give a time such as 2s, not below zero")
+	case o.PunchEvery < 0 || o.FingerEvery < 0 || o.Gap < 0:
+		return profile, nil, errors.New("--punch-every, --finger-every and --gap: give a time such as 2s, not below zero")
 	case o.PacketSize < 0 || o.Fragment < 0:
 		return profile, nil, errors.New("--packet-size and --fragment: give a number of bytes above zero")
 	case o.CommKey > 999999:

@@ -3,6 +3,7 @@ package simulate
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -216,5 +217,34 @@ func TestFaultIsInjected(t *testing.T) {
 	at, _ := running(t, "--fault", "count-high,n=3,times=always", "--fault", "clock-jump,for=1h", "--punches", "5")
 	if s := sizes(t, "tcp", at.Listening); s.Records != 8 {
 		t.Errorf("it says %d punches, want 8", s.Records)
+	}
+}
+
+// TestFingerIsPlaced while the terminal asks for it, image by image.
+func TestFingerIsPlaced(t *testing.T) {
+	at, _ := running(t, "--finger-every", "20ms", "--users", "2", "--fault", "users-full", "--gap", "0")
+	c, err := zk.Dial(t.Context(), zk.Options{Address: at.Listening})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	images := 0
+	n, err := c.Enroll(t.Context(), zk.Enrolment{
+		Layout: zk.User72, PIN: "1002", Finger: 3, Quiet: 10 * time.Second, Asked: func() {},
+		Told: func(e zk.Event) {
+			if _, image := e.Quality(); image {
+				images++
+			}
+		},
+	})
+	if err != nil || n.Result != 0 || images != 3 {
+		t.Errorf("Enroll = result %d, %v after %d images, want stored after 3", n.Result, err, images)
+	}
+	if _, err := c.ReadTemplate(t.Context(), 2, 3); err != nil {
+		t.Error(err)
+	}
+	refusal := (*zk.Refusal)(nil)
+	if err := c.WriteUser(t.Context(), zk.User72, zk.User{UID: 9, PIN: "9"}); !errors.As(err, &refusal) {
+		t.Errorf("WriteUser to a full terminal = %v, want a refusal", err)
 	}
 }

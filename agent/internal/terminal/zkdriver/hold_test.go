@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -57,47 +56,6 @@ func TestCapabilities(t *testing.T) {
 		}
 	}
 }
-
-// TestRowsAreReadBackAsOthersRead them: what was written is compared with the rows that
-// the bulk answer carries on the wire, byte by byte.
-func TestRowsAreReadBackAsOthersRead(t *testing.T) {
-	for _, profile := range zktest.Profiles() {
-		t.Run(profile.Name, func(t *testing.T) {
-			s := newStand(t, "tcp", zktest.Config{Profile: profile}, zkdriver.Config{})
-			template := bytes.Repeat([]byte{7}, 600)
-			card := uint32(0x01020304)
-			err := hold(t, zkdriver.New(s.config), func(ctx context.Context, session terminal.Session) error {
-				if _, err := session.Inventory(ctx); err != nil {
-					return err
-				}
-				return session.Put(ctx, terminal.Put{
-					Slot: 0x1234, New: true, PIN: "4242", Name: []byte("Sari"), Privilege: roster.Administrator, Card: &card,
-					Fingers: []terminal.PutFinger{{Number: 6, Template: template}},
-				})
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := "\x34\x12\x0e" + pad("", 5) + pad("Sari", 8) + "\x04\x03\x02\x01" + "\x00\x01\x00\x00" + "\x92\x10\x00\x00"
-			if profile.Users == zk.User72 {
-				want = "\x34\x12\x0e" + pad("", 8) + pad("Sari", 24) + "\x04\x03\x02\x01" + "\x01" + pad("", 8) + pad("4242", 24)
-			}
-			row, err := profile.Users.Append(nil, s.Users()[50])
-			if err != nil || string(row) != want {
-				t.Errorf("row %x, %v, want %x", row, err, want)
-			}
-			got := s.Templates()
-			if len(got) != 1 || got[0].UID != 0x1234 || got[0].Finger != 6 || got[0].Flag != 1 || !bytes.Equal(got[0].Data, template) {
-				t.Errorf("%d templates, want the one written", len(got))
-			}
-			if s.Requests(zk.CmdRefreshData) == 0 || !s.Enabled() || s.DisableCount() != 1 {
-				t.Errorf("refreshed %d times, enabled %v, disabled %d times", s.Requests(zk.CmdRefreshData), s.Enabled(), s.DisableCount())
-			}
-		})
-	}
-}
-
-func pad(text string, n int) string { return text + strings.Repeat("\x00", n-len(text)) }
 
 // TestFingersOfNobody are not held, and a new user does not inherit them.
 func TestFingersOfNobody(t *testing.T) {

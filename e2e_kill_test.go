@@ -72,7 +72,7 @@ func TestKillsLoseNothing(t *testing.T) {
 func build(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.Command("go", "build", "-o", dir, "./agent/cmd/sidik-agent", "./hub/cmd/sidik-hub")
+	cmd := exec.Command("go", "build", "-o", dir, "./agent/cmd/sidik-agent", "./hub/cmd/sidik-hub", "./provision/cmd/sidik-provision")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the programs: %v\n%s", err, said)

@@ -89,7 +89,7 @@ func (p *Pull) Look(ctx context.Context) error {
 	today := roster.DateOf(p.o.Now())
 	var failed []error
 	for _, t := range register.Terminals {
-		if t.On(directory.TerminalEnrolment, today) != "" {
+		if t.On(directory.TerminalEnrolment, today) == "yes" {
 			failed = append(failed, p.look(ctx, t))
 		}
 	}

@@ -55,8 +55,10 @@ type Dispatch struct {
 	changed map[protocol.SiteID]bool
 	rosters map[protocol.SiteID]bool // may have changed
 	reborn  bool
-	wake    chan struct{}     // capacity 1: changed, rosters or reborn have something
 	sent    map[terminal]sent // rosters of this connection
+
+	wake        chan struct{} // capacity 1: changed or reborn have something
+	wakeRosters chan struct{} // capacity 1: rosters has something
 
 	requests requests
 }
@@ -64,7 +66,7 @@ type Dispatch struct {
 // New returns a dispatch without a connection.
 func New(o Options) *Dispatch {
 	return &Dispatch{o: o, changed: map[protocol.SiteID]bool{}, rosters: map[protocol.SiteID]bool{},
-		wake: make(chan struct{}, 1), sent: map[terminal]sent{}, requests: newRequests()}
+		sent: map[terminal]sent{}, wake: make(chan struct{}, 1), wakeRosters: make(chan struct{}, 1), requests: newRequests()}
 }
 
 // Changed tells that a site's receipt may be another now.
@@ -72,7 +74,7 @@ func (d *Dispatch) Changed(site protocol.SiteID) {
 	d.mu.Lock()
 	d.changed[site] = true
 	d.mu.Unlock()
-	d.signal()
+	signal(d.wake)
 }
 
 // RostersChanged tells that a site's rosters, or the key that they are sealed to, may
@@ -81,34 +83,33 @@ func (d *Dispatch) RostersChanged(site protocol.SiteID) {
 	d.mu.Lock()
 	d.rosters[site] = true
 	d.mu.Unlock()
-	d.signal()
+	signal(d.wakeRosters)
 }
 
-// Reborn tells that the generation rose: everything is published anew.
+// Reborn tells that the generation rose: all but the rosters, whose orders say of which
+// generation they are, is published anew.
 func (d *Dispatch) Reborn() {
 	d.mu.Lock()
 	d.reborn = true
 	d.mu.Unlock()
-	d.signal()
+	signal(d.wake)
 }
 
-func (d *Dispatch) signal() {
+func signal(wake chan<- struct{}) {
 	select {
-	case d.wake <- struct{}{}:
-	default:
+	case wake <- struct{}{}:
+	default: // one is waiting already
 	}
 }
 
-// take empties the lists of what changed.
-func (d *Dispatch) take() (receipts, rosters []protocol.SiteID, reborn bool) {
+// take empties the list of whose receipts changed.
+func (d *Dispatch) take() (sites []protocol.SiteID, reborn bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	receipts = slices.Collect(maps.Keys(d.changed))
-	rosters = slices.Collect(maps.Keys(d.rosters))
+	sites = slices.Collect(maps.Keys(d.changed))
 	clear(d.changed)
-	clear(d.rosters)
 	reborn, d.reborn = d.reborn, false
-	return receipts, rosters, reborn
+	return sites, reborn
 }
 
 // Will is the message that the broker publishes when the hub's connection
@@ -130,9 +131,11 @@ func (d *Dispatch) Serve(ctx context.Context, conn *mqtt.Conn, ready func()) err
 	if err == nil {
 		ready()
 		working, end := context.WithCancelCause(ctx)
+		defer end(nil)
 		var parts sync.WaitGroup
-		parts.Go(func() { end(d.follow(working, conn)) })
-		parts.Go(func() { end(d.answer(working, conn)) })
+		for _, part := range []func(context.Context, *mqtt.Conn) error{d.follow, d.followRosters, d.answer} {
+			parts.Go(func() { end(part(working, conn)) })
+		}
 		parts.Wait()
 		err = context.Cause(working)
 	}
@@ -142,44 +145,41 @@ func (d *Dispatch) Serve(ctx context.Context, conn *mqtt.Conn, ready func()) err
 	return err
 }
 
-// everyRoster is how often all rosters are looked at: an operator's command may have
-// changed one, or a person lifted what held one back, in another process.
-const everyRoster = 5 * time.Second
-
-// follow publishes what changes until ctx ends.
+// follow publishes what changes, rosters apart, until ctx ends.
 func (d *Dispatch) follow(ctx context.Context, conn *mqtt.Conn) error {
-	all := time.NewTicker(everyRoster)
-	defer all.Stop()
 	for {
-		var err error
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-all.C:
-			err = d.sendRosters(ctx, conn, "")
 		case <-d.wake:
-			receipts, rosters, reborn := d.take()
+			sites, reborn := d.take()
+			var err error
 			if reborn {
-				err = d.everything(ctx, conn)
-				break
-			}
-			if len(receipts) > 0 {
-				err = d.receipts(ctx, conn, receipts)
-			}
-			for _, site := range rosters {
-				if err == nil {
-					err = d.sendRosters(ctx, conn, site)
+				if err = d.keysAndReceipts(ctx, conn); err == nil {
+					err = d.say(ctx, conn, protocol.HubBorn) // rosters are in place since the birth before
 				}
+			} else if len(sites) > 0 {
+				err = d.receipts(ctx, conn, sites)
 			}
-		}
-		if err != nil {
-			return err
+			if err != nil {
+				return err
+			}
 		}
 	}
 }
 
 // everything puts all retained messages in place and then says the birth.
 func (d *Dispatch) everything(ctx context.Context, conn *mqtt.Conn) error {
+	if err := d.keysAndReceipts(ctx, conn); err != nil {
+		return err
+	}
+	if err := d.sendRosters(ctx, conn, ""); err != nil {
+		return err
+	}
+	return d.say(ctx, conn, protocol.HubBorn)
+}
+
+func (d *Dispatch) keysAndReceipts(ctx context.Context, conn *mqtt.Conn) error {
 	g, err := d.o.Store.Generation(ctx)
 	if err != nil {
 		return fmt.Errorf("read generation: %w", err)
@@ -192,13 +192,7 @@ func (d *Dispatch) everything(ctx context.Context, conn *mqtt.Conn) error {
 	if err := conn.Publish(ctx, keys); err != nil {
 		return fmt.Errorf("publish keys: %w", err)
 	}
-	if err := d.receipts(ctx, conn, nil); err != nil {
-		return err
-	}
-	if err := d.sendRosters(ctx, conn, ""); err != nil {
-		return err
-	}
-	return d.say(ctx, conn, protocol.HubBorn)
+	return d.receipts(ctx, conn, nil)
 }
 
 // receipts publishes the receipts of these sites, or of all when none is named.

@@ -37,6 +37,8 @@ type world struct {
 	store    *store.Store
 	key      seal.SigningKey
 	agent    *storetest.Agent
+	marker   *storetest.Agent // of site other
+	marks    int
 	holding  *holding.Holding
 	vault    *vault
 	refused  atomic.Int64
@@ -51,9 +53,9 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { ok(t, s.Close()) })
 	key, err := seal.GenerateSigningKey()
 	ok(t, err)
-	w := &world{t: t, url: mqtttest.StartMosquitto(t).URLs()[0], store: s, key: key, agent: storetest.NewAgent(t, demo),
+	w := &world{t: t, url: mqtttest.StartMosquitto(t).URLs()[0], store: s, key: key, agent: storetest.NewAgent(t, demo), marker: storetest.NewAgent(t, other),
 		holding: holding.New(s), vault: &vault{held: map[protocol.Hash][]byte{}}, heard: make(chan mqtt.Message, 100)}
-	for _, a := range []*storetest.Agent{w.agent, storetest.NewAgent(t, other)} {
+	for _, a := range []*storetest.Agent{w.agent, w.marker} {
 		ok(t, s.AddSite(t.Context(), a.Site, a.Key.Public().Fingerprint(), storetest.Morning()))
 	}
 	w.dispatch = dispatch.New(dispatch.Options{Store: s, Holding: w.holding, Vault: w.vault, Key: key, Sealing: sealingKey(t).Public(), Version: "1",

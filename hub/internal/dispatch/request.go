@@ -49,7 +49,7 @@ func (r *requests) want(t terminal, digests []protocol.Hash) {
 		r.wants[t] = digests
 	}
 	r.mu.Unlock()
-	r.signal()
+	signal(r.wake)
 }
 
 func (r *requests) confirm(t terminal, digests []protocol.Hash) {
@@ -59,7 +59,7 @@ func (r *requests) confirm(t terminal, digests []protocol.Hash) {
 	r.mu.Lock()
 	r.kept[t] = append(r.kept[t], digests...)
 	r.mu.Unlock()
-	r.signal()
+	signal(r.wake)
 }
 
 func (r *requests) ask(t terminal, digests []protocol.Hash) {
@@ -69,7 +69,7 @@ func (r *requests) ask(t terminal, digests []protocol.Hash) {
 		r.asks[t] = digests
 	}
 	r.mu.Unlock()
-	r.signal()
+	signal(r.wake)
 }
 
 // nextAsk takes out what one terminal is to be asked for.
@@ -81,13 +81,6 @@ func (r *requests) nextAsk() (t terminal, digests []protocol.Hash) {
 		return t, digests
 	}
 	return t, nil
-}
-
-func (r *requests) signal() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
 }
 
 // next takes out what one terminal waits for: confirmations, or as many templates as

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -68,6 +71,36 @@ func (d *Dispatch) outgoing(ctx context.Context, site protocol.SiteID) (map[term
 		}
 	}
 	return out, nil
+}
+
+// everyRoster is how often all rosters are looked at: an operator's command may have
+// changed one, or a person lifted what held one back, in another process.
+const everyRoster = 5 * time.Second
+
+// followRosters publishes rosters that change until ctx ends. Receipts do not wait
+// for it: at midnight all rosters may be others.
+func (d *Dispatch) followRosters(ctx context.Context, conn *mqtt.Conn) error {
+	all := time.NewTicker(everyRoster)
+	defer all.Stop()
+	for {
+		var sites []protocol.SiteID
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-all.C:
+			sites = []protocol.SiteID{""}
+		case <-d.wakeRosters:
+			d.mu.Lock()
+			sites = slices.Collect(maps.Keys(d.rosters))
+			clear(d.rosters)
+			d.mu.Unlock()
+		}
+		for _, site := range sites {
+			if err := d.sendRosters(ctx, conn, site); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // sendRosters publishes the rosters of a site, or of all for "", that the broker does

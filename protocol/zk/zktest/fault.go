@@ -91,7 +91,7 @@ const (
 
 	ReadOnly     FaultKind = "read-only"     // all changes are refused
 	ReEncodes    FaultKind = "re-encodes"    // fingers are kept in other bytes than they are written in
-	KeepsFinger  FaultKind = "keeps-finger"  // TMP_WRITE over a finger: for N 1 it is acknowledged and not made, for N 2 refused
+	KeepsFinger  FaultKind = "keeps-finger"  // TMP_WRITE over a finger: for N 1 it is acknowledged and not made, for N 2 refused, for N 3 as 1, and by SAVE_USERTEMPS too
 	UniqueFinger FaultKind = "unique-finger" // one finger under two PINs is refused
 	NarrowPIN    FaultKind = "narrow-pin"    // PINs of more than N digits are refused
 	UsersFull    FaultKind = "users-full"    // no user more than there are is taken

@@ -47,7 +47,7 @@ type Quirks struct {
 	ReadOnly     bool // users and fingers can be read and not written
 	UniqueFinger bool // one finger under two PINs is refused
 	ReEncodes    bool // a finger that is written is kept in other bytes
-	KeepsFinger  int  // 1: a finger written over another by itself is acknowledged and not taken, 2: it is refused
+	KeepsFinger  int  // 1: a finger written over another by itself is acknowledged and not taken, 2: it is refused, 3: as 1, and by SAVE_USERTEMPS too
 }
 
 // Profiles lists the families. The first is the default: it announces 65536 bytes and always

@@ -53,7 +53,7 @@ func (t *Terminal) takeUpload(l *link, body []byte) bool {
 	}
 	m := zk.Template{UID: binary.LittleEndian.Uint16(body), Finger: body[2], Flag: body[3], Data: bytes.Clone(l.upload)}
 	if _, there := t.finger(m.UID, m.Finger); there && t.profile.Quirks.KeepsFinger > 0 {
-		return t.profile.Quirks.KeepsFinger == 1
+		return t.profile.Quirks.KeepsFinger != 2
 	}
 	return t.takeTemplate(m) == nil
 }
@@ -70,6 +70,9 @@ func (t *Terminal) takeUsers(upload []byte) bool {
 		err = errors.Join(err, t.takeUser(user))
 	}
 	for _, m := range u.Templates {
+		if _, there := t.finger(m.UID, m.Finger); there && t.profile.Quirks.KeepsFinger == 3 {
+			continue
+		}
 		err = errors.Join(err, t.takeTemplate(m))
 	}
 	if err != nil {

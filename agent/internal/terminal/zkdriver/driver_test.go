@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"runtime"
 	"testing"
 	"time"
 
@@ -129,11 +130,14 @@ func (s *stand) Untouched() error {
 }
 
 func TestSuite(t *testing.T) {
+	cores := make(chan struct{}, runtime.GOMAXPROCS(0)) // unlike the tests of faults, these work
 	for _, profile := range zktest.Profiles() {
 		for _, network := range []string{"tcp", "udp"} {
 			for _, live := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%s %s live %v", profile.Name, network, live), func(t *testing.T) {
 					t.Parallel()
+					cores <- struct{}{}
+					defer func() { <-cores }()
 					terminaltest.Run(t, func(t *testing.T) terminaltest.Stand {
 						return newStand(t, network, zktest.Config{Profile: profile}, zkdriver.Config{Live: live})
 					})

@@ -51,6 +51,7 @@ func TestFingerOverAFinger(t *testing.T) {
 	}{
 		{"overwrites", "bw-zem560", nil},
 		{"keeps the old one silently", "bw-zem560", []zktest.Fault{{Kind: zktest.KeepsFinger}}},
+		{"keeps the old one silently, also when many are written", "tft-new", []zktest.Fault{{Kind: zktest.KeepsFinger, N: 3}}},
 		{"refuses", "bw-zem560", []zktest.Fault{{Kind: zktest.KeepsFinger, N: 2}}},
 		{"cannot write many at once, and keeps the old one", "tft-k40", []zktest.Fault{never, {Kind: zktest.KeepsFinger}}},
 	} {
@@ -137,6 +138,26 @@ func TestReEncoded(t *testing.T) {
 				t.Errorf("the finger is %v, then %v", a, b)
 			}
 		})
+	}
+}
+
+// TestReEncodedIsWrittenAsOftenAsAsked: that it is not as written is no reason for us to
+// write it more often.
+func TestReEncodedIsWrittenAsOftenAsAsked(t *testing.T) {
+	d, _ := habits(t, "bw-zem560", zktest.Fault{Kind: zktest.ReEncodes})
+	err := hold(t, zkdriver.New(d.config), func(ctx context.Context, s terminal.Session) error {
+		for range 2 {
+			if _, err := s.Inventory(ctx); err != nil {
+				return err
+			}
+			if err := s.Put(ctx, put(6, 1, "in our words")); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if n := d.Requests(zk.CmdTempWrite); err != nil || n != 2 {
+		t.Errorf("written %d times, %v, want twice", n, err)
 	}
 }
 

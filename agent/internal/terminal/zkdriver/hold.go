@@ -2,6 +2,7 @@ package zkdriver
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -19,11 +20,12 @@ const disabledFor = 30 * time.Second
 type session struct {
 	d *Driver
 
-	able   *roster.Capabilities // nil: not asked yet
-	layout zk.UserLayout        // of its users; 0 while unknown
-	held   *holding             // of the last Inventory; nil: none
-	noSave bool                 // it does not know the writing of many at once
-	since  time.Time            // when it was disabled
+	able   *roster.Capabilities        // nil: not asked yet
+	layout zk.UserLayout               // of its users; 0 while unknown
+	held   *holding                    // of the last Inventory; nil: none
+	wrote  map[place][sha256.Size]byte // digests of what was written in this session
+	noSave bool                        // it does not know the writing of many at once
+	since  time.Time                   // when it was disabled
 }
 
 // Hold begins a session; see terminal.Keeper.
@@ -33,7 +35,7 @@ func (d *Driver) Hold(ctx context.Context, do func(ctx context.Context, s termin
 		return err
 	}
 	defer release()
-	s := &session{d: d}
+	s := &session{d: d, wrote: map[place][sha256.Size]byte{}}
 	defer s.forget()
 	if d.conn != nil && d.conn.Ping(ctx) != nil {
 		_ = d.hangUp() // it was dead before we came

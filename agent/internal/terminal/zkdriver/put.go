@@ -166,15 +166,23 @@ func (s *session) save(ctx context.Context, batch []entry) error {
 	if refusal, ok := errors.AsType[*zk.Refusal](err); ok && refusal.Code == zk.AckUnknown {
 		s.noSave = true
 	}
-	if err == nil {
-		for _, e := range batch {
-			s.took(e.user)
-			for _, m := range e.fingers {
-				s.tookFinger(m)
+	if err != nil {
+		return err
+	}
+	for _, e := range batch {
+		s.took(e.user)
+		for _, m := range e.fingers {
+			stands, err := s.stands(ctx, m)
+			if err == nil && !stands {
+				err = s.replace(ctx, m)
 			}
+			if err != nil {
+				return err
+			}
+			s.tookFinger(m)
 		}
 	}
-	return err
+	return nil
 }
 
 // writeOne writes one user, then finger by finger.
@@ -202,38 +210,52 @@ func (s *session) writeOne(ctx context.Context, e entry) error {
 	return errors.Join(refusals...)
 }
 
-// writeFinger writes a finger over the one that stands there. Not every terminal
-// overwrites: one that kept the old bytes, or refused, is told to delete them first. If
-// it then refuses the new ones, the old ones are put back.
+// writeFinger writes a finger over the one that stands there, if there is one.
 func (s *session) writeFinger(ctx context.Context, m zk.Template) error {
-	old, had := s.held.templates[place{m.UID, m.Finger}]
+	_, had := s.held.templates[place{m.UID, m.Finger}]
 	err := s.d.conn.WriteTemplate(ctx, m)
-	switch {
-	case err == nil && had && old.Digest() != m.Digest():
-		now, err := s.d.conn.ReadTemplate(ctx, m.UID, m.Finger)
-		if err != nil && !refused(err) {
-			return err
-		}
-		if err != nil || now.Digest() != old.Digest() {
-			s.tookFinger(m)
-			return nil
-		}
-	case err == nil:
-		s.tookFinger(m)
-		return nil
-	case !had || !plainlyRefused(err):
-		return err
+	stands := false
+	if err == nil {
+		stands, err = s.stands(ctx, m)
+	} else if had && plainlyRefused(err) {
+		err = nil // it may do so only because one stands there
 	}
+	if err == nil && !stands {
+		err = s.replace(ctx, m)
+	}
+	if err == nil {
+		s.tookFinger(m)
+	}
+	return err
+}
+
+// stands tells whether a finger that was written took the place of the one before: not
+// every terminal overwrites, and not every one says so. One that we wrote before in this
+// session and that is not as we wrote it is another matter: the terminal's own words.
+func (s *session) stands(ctx context.Context, m zk.Template) (bool, error) {
+	at := place{m.UID, m.Finger}
+	old, had := s.held.templates[at]
+	if !had || old.Digest() == m.Digest() || s.wrote[at] == m.Digest() {
+		return true, nil
+	}
+	now, err := s.d.conn.ReadTemplate(ctx, m.UID, m.Finger)
+	if err != nil && !refused(err) {
+		return false, err
+	}
+	return err != nil || now.Digest() != old.Digest(), nil
+}
+
+// replace deletes the finger that stands there and writes another. If the terminal
+// refuses that one, the old one is put back.
+func (s *session) replace(ctx context.Context, m zk.Template) error {
+	old := s.held.templates[place{m.UID, m.Finger}]
 	old.Data = bytes.Clone(old.Data)
 	defer clear(old.Data)
 	if err := s.dropFinger(ctx, m.UID, m.Finger); err != nil {
 		return err
 	}
-	if err = s.d.conn.WriteTemplate(ctx, m); err == nil {
-		s.tookFinger(m)
-		return nil
-	}
-	if !plainlyRefused(err) {
+	err := s.d.conn.WriteTemplate(ctx, m)
+	if err == nil || !plainlyRefused(err) {
 		return err
 	}
 	if err := s.d.conn.WriteTemplate(ctx, old); err != nil {
@@ -261,4 +283,5 @@ func (s *session) tookFinger(m zk.Template) {
 	clear(s.held.templates[at].Data)
 	m.Data = bytes.Clone(m.Data) // the caller's is the caller's to clear
 	s.held.templates[at] = m
+	s.wrote[at] = m.Digest()
 }

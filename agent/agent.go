@@ -95,7 +95,7 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	}
 	a := &Agent{o: o, site: protocol.SiteID(o.Config.Site), started: time.Now(), buffer: b}
 	drivers := drivers(o.Config.Terminals)
-	if a.apply, err = newApplier(o, drivers); err != nil {
+	if a.apply, err = newApplier(o, drivers, func() { a.health.Signal() }); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	a.collect = collect.New(collect.Config{
@@ -105,7 +105,7 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 		ClockTrusted: func() bool { return health.Clock() == protocol.ClockSynchronised },
 	})
 	a.health = health.New(health.Options{
-		Key: key.Public(), Version: o.Version, Buffer: b, Terminals: a.collect, Clock: health.Clock,
+		Key: key.Public(), Version: o.Version, Buffer: b, Terminals: a.collect, Rosters: a.apply, Clock: health.Clock,
 	})
 	a.uplink = uplink.New(uplink.Options{
 		Site: a.site, Key: key, Hub: seal.Fingerprint(o.Config.Hub.Key), Broker: []string{o.Config.Hub.Broker},
@@ -138,7 +138,7 @@ func terminals(configured []config.Terminal, drivers []*zkdriver.Driver) []colle
 }
 
 // newApplier makes the sealing key on first use and opens what is kept of rosters.
-func newApplier(o Options, drivers []*zkdriver.Driver) (*apply.Applier, error) {
+func newApplier(o Options, drivers []*zkdriver.Driver, changed func()) (*apply.Applier, error) {
 	sealing, _, err := seal.LoadOrCreateSealing(filepath.Join(o.Config.Data, sealingFile))
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func newApplier(o Options, drivers []*zkdriver.Driver) (*apply.Applier, error) {
 	return apply.New(apply.Options{
 		Site: protocol.SiteID(o.Config.Site), Dir: filepath.Join(o.Config.Data, rosterFolder), Sealing: sealing, Terminals: list,
 		Brake: apply.Brake{Users: o.Config.Apply.MaxDeletedUsers, Percent: o.Config.Apply.MaxDeletedPercent},
-		Calm:  o.Config.Apply.Calm, Logger: o.Logger,
+		Calm:  o.Config.Apply.Calm, Changed: changed, Logger: o.Logger,
 	})
 }
 

@@ -39,8 +39,9 @@ type Options struct {
 	Brake     Brake
 	// Calm tells whether terminals may be written to now: outside of the hours in
 	// which people come and go.
-	Calm   func(time.Time) bool
-	Logger *slog.Logger
+	Calm    func(time.Time) bool
+	Changed func() // Conditions may say something new
+	Logger  *slog.Logger
 
 	Every time.Duration // between two inventories when nothing else asks for one; default 6 h
 	Retry time.Duration // after a terminal failed, doubling to Every; default 30 s

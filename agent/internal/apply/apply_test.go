@@ -52,9 +52,15 @@ func refused(t *testing.T, err error, want protocol.Reason) {
 func TestTerminalComesToHoldItsRoster(t *testing.T) {
 	o := newOffice(t)
 	o.machine.enrol(3, "1234", roster.Administrator, []byte("a stranger's"))
-	ok(t, o.give(seq(1, 1), o.people()))
+	o.apply.Resend()
+	ok(t, o.give(seq(1, 1), roster.Roster{Serial: serial, AsOf: "2026-02-01", Mode: roster.Observe, MaxAdmins: 3}))
+	o.serve(func(protocol.Results) bool { return true })
+	if c := o.apply.Conditions(); len(c) != 1 || c[0].Code != "administrator-unexpected" || c[0].Args["count"] != "1" {
+		t.Errorf("of an administrator whom nobody made one the agent says %+v", c)
+	}
+	ok(t, o.give(seq(1, 2), o.people()))
 	r := o.serve(equal)
-	if r.Roster != seq(1, 1) || len(r.Wants) > 0 || len(r.Blocked) > 0 {
+	if r.Roster != seq(1, 2) || len(r.Wants) > 0 || len(r.Blocked) > 0 {
 		t.Errorf("results %+v", r)
 	}
 	if plan := roster.Diff(o.newest, o.last); len(plan.Changes)+len(plan.Blocked) > 0 || len(o.last.Users) != 3 {
@@ -199,6 +205,10 @@ func TestBrakeStopsAPlanThatEmptiesTheTerminal(t *testing.T) {
 	got := o.serve(braked)
 	if n := o.machine.count(); n.deletions != 2 || got.Plan.IsZero() || len(got.Blocked) != 1 || got.Blocked[0].PIN != "1" {
 		t.Errorf("%d deletions, results %+v", n.deletions, got)
+	}
+	conditions := o.apply.Conditions()
+	if len(conditions) == 0 || conditions[0].Code != "roster-braked" || conditions[0].Subject != string(serial) {
+		t.Errorf("the agent shows %+v", conditions)
 	}
 	// A person approves this plan, and no other.
 	o.approve = sha256.Sum256([]byte("another plan"))

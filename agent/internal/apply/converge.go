@@ -57,6 +57,7 @@ func (k *keeper) converge(ctx context.Context) (again time.Duration, err error) 
 		v.state = protocol.StandingFailed
 	}
 	k.finish(v, err)
+	k.a.o.Changed()
 	if v.after.Serial != "" {
 		err = errors.Join(err, k.report(v))
 	}

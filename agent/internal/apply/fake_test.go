@@ -242,6 +242,7 @@ func (o *office) start() {
 		Site: site, Dir: o.dir, Sealing: o.site, Brake: o.brake,
 		Terminals: []apply.Terminal{{Serial: serial, Keeper: o.machine}},
 		Calm:      func(time.Time) bool { return o.calm() },
+		Changed:   func() {},
 		Logger:    slog.New(slog.DiscardHandler),
 		Every:     time.Hour, Retry: time.Millisecond,
 	})

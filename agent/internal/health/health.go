@@ -28,12 +28,18 @@ type Terminals interface {
 	Conditions() []protocol.Condition
 }
 
+// Rosters is what health asks the part that keeps terminals at their rosters.
+type Rosters interface {
+	Conditions() []protocol.Condition
+}
+
 // Options are the parts of a Health. All are needed.
 type Options struct {
 	Key       seal.PublicKey
 	Version   string
 	Buffer    Buffer
 	Terminals Terminals
+	Rosters   Rosters
 	Clock     func() protocol.ClockState
 }
 
@@ -86,7 +92,7 @@ func (h *Health) State() protocol.State {
 		Clock:      h.o.Clock(),
 		Capacity:   protocol.Capacity{DaysLeft: -1},
 		Receipt:    h.o.Buffer.NewestReceipt(),
-		Conditions: h.o.Terminals.Conditions(),
+		Conditions: append(h.o.Terminals.Conditions(), h.o.Rosters.Conditions()...),
 		Terminals:  h.o.Terminals.Terminals(),
 	}
 	if s.Conditions == nil {

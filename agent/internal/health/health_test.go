@@ -32,9 +32,14 @@ func newHealth(t *testing.T, p *parts) *health.Health {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return health.New(health.Options{Key: key.Public(), Version: "1", Buffer: p, Terminals: p,
+	return health.New(health.Options{Key: key.Public(), Version: "1", Buffer: p, Terminals: p, Rosters: noRosters{},
 		Clock: func() protocol.ClockState { return p.clock }})
 }
+
+// noRosters has nothing to say.
+type noRosters struct{}
+
+func (noRosters) Conditions() []protocol.Condition { return nil }
 
 func codes(s protocol.State) (list []string) {
 	for _, c := range s.Conditions {

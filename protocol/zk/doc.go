@@ -1,6 +1,6 @@
 // Package zk is the wire protocol that fingerprint attendance terminals serve on
 // port 4370, over TCP and UDP: its packets and frames, its records, and a client
-// session ([Conn]) that reads a terminal.
+// session ([Conn]) that reads and changes a terminal.
 //
 // It knows bytes and the order of packets. It must not know people, sites,
 // databases, or the rest of this project; it imports the standard library only and

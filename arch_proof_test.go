@@ -45,6 +45,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"a way out in the rosters", "hub/internal/rosters/x.go", importing(own + "hub/internal/dispatch"), "follows from the register"},
 		{"MQTT in the store", "hub/internal/store/x.go", importing("github.com/eclipse/paho.mqtt.golang"), "the store keeps"},
 		{"a database in the rule of placements", "hub/internal/placement/x.go", importing("database/sql"), "tried out before anything is saved"},
+		{"a database in the rule of findings", "hub/internal/validate/x.go", importing("database/sql"), "what came by file"},
 		{"the store in the register", "hub/internal/directory/x.go", importing(own + "hub/internal/store"), "two doors of the store"},
 		{"the vault where rosters are kept", "hub/internal/holding/x.go", importing(own + "hub/internal/vault"), "without asking why"},
 		{"a page in the vault", "hub/internal/vault/x.go", importing("net/http"), "templates leave the vault"},

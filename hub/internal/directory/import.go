@@ -93,6 +93,10 @@ func (d *Draft) Import(table [][]Cell, mapping map[string]string) (out Outcome, 
 	return out, nil
 }
 
+// anyPunch is a day before any terminal's oldest punch: an old PIN in a file meant
+// its owner as long as there were terminals.
+const anyPunch roster.Date = "2000-01-01"
+
 // fate is what became of a row.
 type fate int
 
@@ -231,7 +235,7 @@ func (d *Draft) importEmployee(people map[string]*Employee, l line) (fate, error
 	}
 	if pin != "" && people[aliasKey(pin)] == nil {
 		people[aliasKey(pin)] = e
-		if err := d.AddAlias(Alias{Employee: e.ID, PIN: pin, Period: placement.Period{From: "2000-01-01"}}); err != nil {
+		if err := d.AddAlias(Alias{Employee: e.ID, PIN: pin, Period: placement.Period{From: anyPunch}}); err != nil {
 			return 0, err
 		}
 	}

@@ -104,3 +104,50 @@ func warnings(codes ...string) (list []directory.Problem) {
 	}
 	return list
 }
+
+// Whatever is pasted into a form: a number that is taken is 18 digits, is taken
+// again as it is written, and what is refused says why.
+func FuzzParseNIP(f *testing.F) {
+	for _, seed := range []string{"198609262015051901", "'19960229 202421 2 902", "1,98609E+17", "198609262015051000", "", "19860926\u00a02015051901", "\xff"} {
+		f.Add(seed)
+	}
+	catalogue := phrase.New()
+	f.Fuzz(func(t *testing.T, text string) {
+		n, err := directory.ParseNIP(text)
+		var problem directory.Problem
+		if err != nil {
+			if !errors.As(err, &problem) || !catalogue.Has("register."+problem.Code) {
+				t.Errorf("ParseNIP(%q) = %v, which has no sentence", text, err)
+			}
+			return
+		}
+		again, err := directory.ParseNIP(string(n.NIP))
+		if err != nil || again != n || len(n.NIP) != 18 || n.Born.Check() != nil {
+			t.Errorf("ParseNIP(%q) = %+v, and of its own number %+v, %v", text, n, again, err)
+		}
+		n.Doubts(placement.PNS, "", "", "2026-01-31")
+	})
+}
+
+// Whatever a file holds: reading and taking it in ends, and what is taken does not
+// contradict itself.
+func FuzzImport(f *testing.F) {
+	for _, seed := range []string{units, "NIP,Nama,Kode unit,TMT penempatan\n198609262015051901,Satu,1.1,2026-01-01\n", "nip\tnama\n\"", "\ufeffNIK;nama;sampai;mulai\n1234567890123456;A;2020-01-01;2021-01-01\n"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, file string) {
+		rows, err := directory.ReadCSV(strings.NewReader(file))
+		if err != nil {
+			return
+		}
+		draft := directory.EmptyDraft(today)
+		out, err := draft.Import(rows, nil)
+		if err == nil && out.New+out.Changed+out.Same > out.Rows {
+			t.Errorf("outcome %+v counts more than its rows", out)
+		}
+		if err == nil && draft.Check() == nil {
+			draft.Table(today)
+			draft.UnitTable(today)
+		}
+	})
+}

@@ -170,7 +170,7 @@ func (o *operator) showPlan(out io.Writer, r roster.Roster, inv roster.Inventory
 
 // change is one change in words, without whom it is about.
 func (o *operator) change(c roster.Change) string {
-	said := o.say("act-"+string(c.Act), phrase.Args{"finger": c.Finger.Number})
+	said := o.act(string(c.Act), c.Finger.Number)
 	var fields []string
 	if c.Act == roster.SetUser && c.Name != nil {
 		fields = append(fields, o.say("field-name", phrase.Args{"name": string(c.Name)}))
@@ -215,33 +215,6 @@ func (o *operator) terminalApprove() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&site, "site", "", o.say("flag-site", nil))
 	return o.flagWho(cmd)
-}
-
-// terminalHistory lists the rosters that were issued for a terminal.
-func (o *operator) terminalHistory() *cobra.Command {
-	var site string
-	cmd := &cobra.Command{
-		Use:   "history SERIAL",
-		Short: o.say("history-short", nil),
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.withTerminal(cmd.Context(), site, args[0], func(h *holding.Holding, t holding.Terminal) error {
-				all, err := h.History(cmd.Context(), t.Site, t.Serial)
-				if err != nil {
-					return err
-				}
-				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-				fmt.Fprintln(w, o.say("history-head", nil))
-				for _, v := range all {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d/%d\t+%d -%d ~%d\t%s\n", v.Order, when(v.At), v.AsOf, v.Mode, v.Users, v.Fingers,
-						v.Added, v.Removed, v.Changed, or(v.ApprovedBy, "-"))
-				}
-				return w.Flush()
-			})
-		},
-	}
-	cmd.Flags().StringVar(&site, "site", "", o.say("flag-site", nil))
-	return cmd
 }
 
 // withTerminal finds the one registered terminal that is meant.

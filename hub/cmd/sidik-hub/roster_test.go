@@ -65,6 +65,7 @@ func hold(t *testing.T, data string) (err error) {
 	return errors.Join(
 		h.TakeInventory(ctx, said, sealing.Public(), text, inv),
 		h.TakeResults(ctx, said, protocol.Results{Serial: "DEMO1", Roster: order, State: protocol.StandingBraked, Plan: protocol.Hash{0xab},
-			Blocked: []protocol.Outcome{{Act: "drop-user", PIN: "77", Reason: "brake"}, {Act: "add-user", PIN: "100002", Reason: "new-in-this-agent"}}}),
+			Outcomes: []protocol.Outcome{{Act: "add-user", PIN: "100001"}, {Act: "add-finger", PIN: "100001", Finger: 6, Reason: "not-read-back"}},
+			Blocked:  []protocol.Outcome{{Act: "drop-user", PIN: "77", Reason: "brake"}, {Act: "add-user", PIN: "100002", Reason: "new-in-this-agent"}}}),
 	)
 }

@@ -65,7 +65,7 @@ func (o *operator) terminal() *cobra.Command {
 		},
 	}
 	cmd.AddCommand(add, list, o.terminalServe(), o.terminalMode(), o.terminalGrant(), o.terminalRoster(),
-		o.terminalHoldings(), o.terminalPlan(), o.terminalApprove(), o.terminalHistory())
+		o.terminalHoldings(), o.terminalPlan(), o.terminalApprove(), o.terminalHistory(), o.terminalOutcomes())
 	return cmd
 }
 

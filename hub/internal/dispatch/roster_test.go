@@ -392,6 +392,20 @@ func TestWhatIsKeptIsConfirmed(t *testing.T) {
 	w.quiet()
 }
 
+func TestOnlyTheNewestAskIsSent(t *testing.T) {
+	w := newWorld(t)
+	w.dispatch.Ask(demo, serial, []protocol.Hash{{1}})
+	w.dispatch.Ask(demo, serial, []protocol.Hash{{2}, {3}})
+	w.dispatch.Ask(other, serial, []protocol.Hash{{4}})
+	w.dispatch.Ask(other, serial, nil)
+	w.begin()
+	var m protocol.Templates
+	if e := w.next(&m); e.Site != demo || e.Kind != protocol.KindTemplatesDown || m.Serial != serial || !slices.Equal(m.Wants, []protocol.Hash{{2}, {3}}) {
+		t.Errorf("%s of site %s asks for %v", e.Kind, e.Site, m.Wants)
+	}
+	w.quiet()
+}
+
 func TestTokensBoundWhatASiteAsksFor(t *testing.T) {
 	at := storetest.Morning()
 	b := dispatch.NewBucket(at)

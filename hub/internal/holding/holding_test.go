@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
@@ -355,6 +356,41 @@ func TestTerminalsTellHowTheyStand(t *testing.T) {
 		w.set(people("100001"), 1)
 		if all, err = w.Terminals(t.Context()); err != nil || all[0].Standing() != "" {
 			t.Errorf("an answer to the roster before counts for the new one: %q, %v", all[0].Standing(), err)
+		}
+	})
+}
+
+func TestOutcomesAreKeptWhenLaterResultsTellOfOthers(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		tell := func(counter uint64, outcomes ...protocol.Outcome) {
+			t.Helper()
+			r := results(protocol.Seq{Life: 1, Counter: counter}, protocol.StandingFailed)
+			r.Outcomes = outcomes
+			s := w.said(1, counter)
+			s.At = s.At.Add(time.Duration(counter) * time.Minute)
+			ok(t, w.TakeResults(t.Context(), s, r))
+		}
+		tell(1, protocol.Outcome{Act: "drop-user", PIN: "0100001", Reason: "terminal"}, protocol.Outcome{Act: "add-finger", PIN: "100002", Finger: 6})
+		tell(2)
+		tell(3, protocol.Outcome{Act: "drop-user", PIN: "10\x000001"})
+		all, err := w.Outcomes(t.Context(), demo, serial, "")
+		ok(t, err)
+		if len(all) != 2 || all[0].PIN != "100001" || all[0].Reason != "" || all[0].Order.Counter != 3 || !all[0].At.Equal(storetest.Morning().Add(3*time.Minute)) ||
+			all[1].PIN != "100002" || all[1].Finger != 6 || all[1].Order.Counter != 1 {
+			t.Errorf("outcomes %+v", all)
+		}
+		if all, err = w.Outcomes(t.Context(), "", "", "100002"); err != nil || len(all) != 1 || all[0].Serial != serial {
+			t.Errorf("of one person %+v, %v", all, err)
+		}
+		s := w.said(9, 9)
+		beyond := results(protocol.Seq{Life: 1<<64 - 1, Counter: 1<<64 - 1}, protocol.StandingEqual)
+		beyond.Outcomes = []protocol.Outcome{{Act: "add-user", PIN: "100009"}}
+		ok(t, w.TakeResults(t.Context(), s, beyond))
+		if all, err = w.Outcomes(t.Context(), "", "", "100009"); err != nil || len(all) != 1 || all[0].Order != (protocol.Seq{}) {
+			t.Errorf("under an order that nobody can have issued %+v, %v", all, err)
+		}
+		if all, err = w.Outcomes(t.Context(), "other", "", ""); err != nil || len(all) != 0 {
+			t.Errorf("at another site %+v, %v", all, err)
 		}
 	})
 }

@@ -60,7 +60,8 @@ func (h *Holding) TakeInventory(ctx context.Context, s Said, sealing seal.Sealin
 	return nil
 }
 
-// TakeResults keeps what an agent says of applying a roster; refusals as TakeInventory.
+// TakeResults keeps what an agent says of applying a roster, and of each change what
+// became of it; refusals as TakeInventory.
 func (h *Holding) TakeResults(ctx context.Context, s Said, r protocol.Results) error {
 	text, err := json.Marshal(r)
 	if err == nil {
@@ -68,7 +69,10 @@ func (h *Holding) TakeResults(ctx context.Context, s Said, r protocol.Results) e
 			if err := s.newest(ctx, tx, protocol.KindResults); err != nil {
 				return err
 			}
-			return s.keep(ctx, tx, protocol.KindResults, 0, 0, r.Roster, text)
+			if err := s.keep(ctx, tx, protocol.KindResults, 0, 0, r.Roster, text); err != nil {
+				return err
+			}
+			return s.note(ctx, tx, r)
 		})
 	}
 	if err != nil {
@@ -134,9 +138,7 @@ func (s Said) rise(ctx context.Context, tx *sql.Tx, kind string) error {
 }
 
 func (s Said) keep(ctx context.Context, tx *sql.Tx, kind protocol.Kind, users, fingers int, order protocol.Seq, text []byte) error {
-	if order.Life >= math.MaxInt64 || order.Counter >= math.MaxInt64 {
-		order = protocol.Seq{} // no hub can have issued it
-	}
+	order = issuable(order)
 	digest := sha256.Sum256(text)
 	_, err := tx.ExecContext(ctx, `INSERT INTO said (site, serial, kind, at, users, fingers, generation, revision, digest, content)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -144,6 +146,14 @@ func (s Said) keep(ctx context.Context, tx *sql.Tx, kind protocol.Kind, users, f
 			generation = excluded.generation, revision = excluded.revision, digest = excluded.digest, content = excluded.content`,
 		string(s.Site), string(s.Serial), string(kind), s.At.UnixMilli(), users, fingers, int64(order.Life), int64(order.Counter), digest[:], text)
 	return err
+}
+
+// issuable is an order, or none where no hub can have issued it.
+func issuable(order protocol.Seq) protocol.Seq {
+	if order.Life >= math.MaxInt64 || order.Counter >= math.MaxInt64 {
+		return protocol.Seq{}
+	}
+	return order
 }
 
 // Inventory is what a terminal holds, and since when the hub knows.

@@ -44,6 +44,22 @@ CREATE TABLE said (
     PRIMARY KEY (site, serial, kind)
 );
 
+-- What became of each kind of change last: agents tell it once. reason is empty where
+-- it was done and read back.
+CREATE TABLE outcome (
+    site       TEXT   NOT NULL,
+    serial     TEXT   NOT NULL,
+    pin        TEXT   NOT NULL, -- without blanks and leading zeros
+    act        TEXT   NOT NULL,
+    finger     BIGINT NOT NULL,
+    at         BIGINT NOT NULL,
+    generation BIGINT NOT NULL, -- of the roster that it was for
+    revision   BIGINT NOT NULL,
+    reason     TEXT   NOT NULL,
+    PRIMARY KEY (site, serial, pin, act, finger)
+);
+CREATE INDEX outcome_pin ON outcome (pin);
+
 -- How far each agent key was listened to: what comes in an older order is a replay.
 CREATE TABLE said_order (
     site    TEXT   NOT NULL,

@@ -122,6 +122,7 @@ func drivers(configured []config.Terminal) []*zkdriver.Driver {
 	for i, t := range configured {
 		list[i] = zkdriver.New(zkdriver.Config{
 			Serial: protocol.Serial(t.Serial), Address: t.Address, Network: t.Network, CommKey: t.CommKey, Live: *t.Live,
+			ReadOnly: t.ReadOnly, UniqueFinger: t.UniqueFinger,
 		})
 	}
 	return list

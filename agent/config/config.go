@@ -96,6 +96,10 @@ type Terminal struct {
 	CommKey uint32   `toml:"comm_key"` // 0 for none
 	Every   Duration `toml:"every"`    // time between two scheduled reads; default 5m
 	Live    *bool    `toml:"live"`     // listen for live events; default true
+
+	// What a terminal does not say of itself.
+	ReadOnly     bool `toml:"read_only"`     // its firmware takes no users
+	UniqueFinger bool `toml:"unique_finger"` // it refuses one finger under two PINs
 }
 
 // Duration is a time.Duration in its text form.

@@ -167,17 +167,20 @@ func (a *Applier) TakeTemplates(e protocol.Envelope) error {
 	if len(m.Wants) > 0 {
 		k.ask(m.Wants)
 	}
+	var refused error // one that is late or wrong does not keep the others out
 	for _, item := range m.Items {
 		template, err := a.o.Sealing.Open(protocol.TemplatePurpose(protocol.KindTemplatesDown, a.o.Site, m.Serial,
 			item.PIN, item.Finger, item.Algorithm, item.Digest), item.Box)
 		if err != nil {
-			return &protocol.Refusal{Reason: protocol.ReasonBody, Cause: err}
+			err = &protocol.Refusal{Reason: protocol.ReasonBody, Cause: err}
+		} else {
+			err = k.takeTemplate(item, template)
 		}
-		if err := k.takeTemplate(item, template); err != nil {
-			return err
+		if refused == nil {
+			refused = err
 		}
 	}
-	return nil
+	return refused
 }
 
 // Outgoing has something when Next may have a message.

@@ -208,8 +208,8 @@ func (v *visit) readBack() error {
 				continue
 			}
 			for j, f := range u.Fingers {
-				if f.Number != c.Finger.Number || f.Digest == c.Finger.Digest {
-					continue
+				if f.Number != c.Finger.Number || f.Digest == c.Finger.Digest || f.Digest == c.Was && !v.ours(c.PIN, f) {
+					continue // another finger; the wanted one; or the old one, which nothing has replaced
 				}
 				if v.equivalent(c, f.Digest) >= 2 {
 					u.Fingers[j].For = c.Finger.Digest

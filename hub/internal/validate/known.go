@@ -102,19 +102,19 @@ func (k *Known) absence(pin string) (f Finding) {
 		return Finding{Code: NotActive, Status: status, Acts: []Act{ActDelete, ActAccept}}
 	}
 	f = Finding{Code: Unplaced, Acts: []Act{ActDelete, ActMove, ActAccept}}
+	// Where they are now tells more than where they will be, and that more than where
+	// they were, of which the last counts.
+	weight, ended := 0, roster.Date("")
 	for _, p := range k.placed[id] {
-		code := Elsewhere
+		code, w := Elsewhere, 3
 		switch {
 		case k.day < p.From:
-			code = NotYet
+			code, w = NotYet, 2
 		case k.day >= p.To:
-			code = Over
+			code, w = Over, 1
 		}
-		// Where they are now tells more than where they will be, and that more than
-		// where they were.
-		weight := func(c Code) int { return slices.Index([]Code{Unplaced, Over, NotYet, Elsewhere}, c) }
-		if weight(code) > weight(f.Code) || code == f.Code && code == Over {
-			f.Code, f.Unit = code, p.Unit
+		if w > weight || w == 1 && weight == 1 && p.To > ended {
+			f.Code, f.Unit, weight, ended = code, p.Unit, w, p.To
 		}
 	}
 	return f

@@ -137,6 +137,12 @@ func (o *office) drop(pin string) {
 	o.inv.Users = slices.DeleteFunc(o.inv.Users, func(h roster.Held) bool { return h.PIN == pin })
 }
 
+// leave makes an employee placed elsewhere, and not on the terminal.
+func (o *office) leave(e int) {
+	o.snapshot.Placements[e-1].Unit = there
+	o.drop(pin(e))
+}
+
 func (o *office) join(pin, name string, fingers ...roster.HeldFinger) *roster.Held {
 	slot := uint16(1)
 	if n := len(o.inv.Users); n > 0 {
@@ -326,6 +332,17 @@ func TestWhatIsFound(t *testing.T) {
 			o.user(3).Fingers = append(o.user(3).Fingers, f)
 		}, []string{"h same-template 100003 100002 6"}},
 		"a terminal that tells no algorithm": {func(o *office) { o.inv.Capabilities.Algorithm = 0 }, nil},
+		"a terminal that tells its algorithm by what it holds": {func(o *office) {
+			o.inv.Capabilities.Algorithm = 0
+			o.stored[3].Algorithm = 9
+			o.user(2).Fingers = o.user(2).Fingers[:1]
+		}, []string{"j algorithm 100002 1"}},
+		"a terminal that tells no algorithm and holds no finger": {func(o *office) {
+			o.inv.Capabilities.Algorithm = 0
+			for i := range o.inv.Users {
+				o.inv.Users[i].Fingers = nil
+			}
+		}, []string{"f fingers-missing 100001 0 1", "f fingers-missing 100002 0 1", "f fingers-missing 100003 0 1", "f fingers-missing 100004 0 1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newOffice(4)
@@ -339,9 +356,74 @@ func TestWhatIsFound(t *testing.T) {
 func TestStrangerWhoAdministersIsMarked(t *testing.T) {
 	o := newOffice(2)
 	o.fill()
+	o.user(1).Name = []byte("Lain")
 	o.join("77", "Tamu").Privilege = roster.Administrator
-	if f := o.find(); len(f) != 1 || !f[0].Administrator {
-		t.Errorf("found %+v, want one with an administrator", f)
+	if f := o.find(); len(f) != 2 || !f[0].Administrator || f[1].Administrator {
+		t.Errorf("found %+v, want the stranger marked, and the granted one not", f)
+	}
+}
+
+func TestProposedActFitsWhatWasSeen(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(o *office)
+		want   []validate.Act
+	}{
+		"nobody's PIN": {func(o *office) { o.join("77", "Tamu") }, []validate.Act{validate.ActDelete, validate.ActMap, validate.ActAccept}},
+		"nobody's PIN with a known finger": {func(o *office) { o.user(2).PIN = "77" },
+			[]validate.Act{validate.ActMap, validate.ActDelete, validate.ActAccept}},
+		"another's fingers under a PIN that does not belong here": {func(o *office) {
+			o.snapshot.Placements[1].Unit = there
+			o.user(2).Fingers = o.user(3).Fingers
+			o.drop(pin(3))
+		}, []validate.Act{validate.ActMap, validate.ActDelete, validate.ActAccept}},
+		"another's finger under a PIN that does": {func(o *office) {
+			o.leave(3)
+			o.user(2).Fingers[1] = held(3, 1)
+		}, []validate.Act{validate.ActDelete, validate.ActEnrol, validate.ActAccept}},
+		"one template that is stored for two": {func(o *office) {
+			o.stored[5].Digest = o.stored[3].Digest
+			o.user(3).Fingers[1].Digest = o.user(2).Fingers[1].Digest
+		}, []validate.Act{validate.ActEnrol, validate.ActAccept}},
+		"one template that is stored for one": {func(o *office) { o.user(3).Fingers[1].Digest = o.user(2).Fingers[1].Digest },
+			[]validate.Act{validate.ActDelete, validate.ActEnrol, validate.ActAccept}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOffice(3)
+			o.fill()
+			c.change(o)
+			if f := o.find(); len(f) != 1 || !slices.Equal(f[0].Acts, c.want) {
+				t.Errorf("found %+v, want one with %v", f, c.want)
+			}
+		})
+	}
+}
+
+func TestMisplacedNamesThePlacementThatTellsMost(t *testing.T) {
+	o := newOffice(2)
+	o.fill()
+	always, p := o.snapshot.Placements[1].Period, o.snapshot.Placements[1]
+	place := func(unit placement.UnitID, from, to roster.Date) {
+		p.ID, p.Unit, p.From, p.To = p.ID+1, unit, from, to
+		o.snapshot.Placements = append(o.snapshot.Placements, p)
+	}
+	o.snapshot.Placements = o.snapshot.Placements[:1]
+	for _, step := range []struct {
+		unit     placement.UnitID
+		from, to roster.Date
+		code     validate.Code
+		want     placement.UnitID
+	}{
+		{here, "2021-01-01", "2022-01-01", validate.Over, here},
+		{there, "2022-01-01", "2023-01-01", validate.Over, there},
+		{here, "2020-06-01", "2020-09-01", validate.Over, there},
+		{here, "2027-01-01", "2028-01-01", validate.NotYet, here},
+		{there, always.From, always.To, validate.Elsewhere, there},
+		{here, "2028-01-01", "2029-01-01", validate.Elsewhere, there},
+	} {
+		place(step.unit, step.from, step.to)
+		if f := o.find(); len(f) != 1 || f[0].Code != step.code || f[0].Unit != step.want {
+			t.Errorf("with a placement at %d from %s found %+v, want %s at %d", step.unit, step.from, f, step.code, step.want)
+		}
 	}
 }
 

@@ -279,6 +279,58 @@ func TestWhatIsFound(t *testing.T) {
 			o.aliases["12"] = 2
 			o.join(pin(2), "Pegawai Demo", held(2, 0), held(2, 1))
 		}, []string{"c second-pin 12 100002"}},
+		"the user with the fingers counts, also under a second PIN": {func(o *office) {
+			o.aliases["12"] = 2
+			o.join("12", "Pegawai Demo", o.user(2).Fingers...)
+			o.user(2).Fingers = nil
+		}, []string{"c second-pin 100002 12"}},
+		"with equal fingers the one under the hub's PIN counts": {func(o *office) {
+			o.aliases["12"] = 2
+			o.user(2).PIN = "12"
+			o.join(pin(2), "Pegawai Demo", o.at("12").Fingers...)
+		}, []string{"h same-template 12 100002 0 1"}},
+		"three users of one person": {func(o *office) {
+			o.aliases["12"], o.aliases["13"] = 2, 2
+			o.user(2).PIN = "12"
+			fingers := o.at("12").Fingers
+			o.at("12").Fingers = nil
+			o.join("13", "Pegawai Demo")
+			o.join(pin(2), "Pegawai Demo", fingers...)
+		}, []string{"c second-pin 12 100002", "c second-pin 13 100002"}},
+		"templates twice, under other numbers": {func(o *office) {
+			o.user(2).PIN = "77"
+			o.at("77").Fingers[0].Digest, o.at("77").Fingers[1].Digest = digest(2, 1, 10, 0), digest(2, 0, 10, 0)
+			o.join(pin(2), "Pegawai Demo", held(2, 0), held(2, 1))
+		}, []string{"h same-template 77 100002 0 1"}},
+		"a template that nobody has stored is whose PIN belongs here": {func(o *office) {
+			o.stored = slices.DeleteFunc(o.stored, func(s validate.Stored) bool { return s.Employee == 3 })
+			o.snapshot.Placements[1].Unit = there
+			o.user(2).PIN = "77"
+			o.at("77").Fingers, o.user(3).Fingers = []roster.HeldFinger{held(99, 5)}, []roster.HeldFinger{held(99, 5)}
+		}, []string{"h same-template 77 100003 5"}},
+		"a finger of another besides one's own, and another name": {func(o *office) {
+			o.leave(4)
+			o.user(2).Fingers[1], o.user(2).Name = held(4, 1), []byte("Lain")
+		}, []string{"d name-differs 100002", "e finger-of-other 100002 100004 1"}},
+		"a finger of another under a number that is not stored": {func(o *office) {
+			o.leave(4)
+			f := held(4, 1)
+			f.Number = 5
+			o.user(2).Fingers = append(o.user(2).Fingers, f)
+		}, []string{"e finger-of-other 100002 100004 5"}},
+		"nothing but fingers of another, and fewer": {func(o *office) {
+			o.leave(4)
+			o.user(2).Fingers = []roster.HeldFinger{held(4, 0)}
+		}, []string{"e finger-of-other 100002 100004 0"}},
+		"what the terminal made of the finger of another": {func(o *office) {
+			o.leave(4)
+			o.user(2).Fingers[1].Digest, o.user(2).Fingers[1].For = digest(4, 1, 10, 8), digest(4, 1, 10, 0)
+		}, []string{"e finger-of-other 100002 100004 1"}},
+		"who is misplaced and has a finger of somebody who is missing": {func(o *office) {
+			o.snapshot.Placements[1].Unit = there
+			o.user(2).Fingers[1] = held(3, 1)
+			o.drop(pin(3))
+		}, []string{"b not-on-terminal 100003", "e finger-of-other 100002 100003 1"}},
 		"who retired":                  {func(o *office) { o.snapshot.Employees[1].Status = since(placement.Retired) }, []string{"c not-active 100002"}},
 		"whose placement ended":        {func(o *office) { o.snapshot.Placements[1].To = "2025-06-01" }, []string{"c over 100002"}},
 		"whose placement begins later": {func(o *office) { o.snapshot.Placements[1].From = "2026-06-01" }, []string{"c not-yet 100002"}},

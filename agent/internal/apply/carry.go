@@ -16,7 +16,7 @@ import (
 // putBatch is how many users are written while the terminal is disabled once.
 const putBatch = 20
 
-var errNoHubKey = errors.New("nothing is deleted before the hub's sealing key is known: the copy could not be kept")
+var errNoHubKey = errors.New("the hub's sealing key is not known yet: no template can be kept for it, so nothing is deleted")
 
 // ready tells whether a change can be carried out now: its template is here.
 func (v *visit) ready(c roster.Change) bool {
@@ -197,10 +197,6 @@ func (v *visit) ours(pin string, f roster.HeldFinger) bool {
 // keepCopy seals one finger of the terminal to the hub and returns once that is on
 // disk. A finger that an earlier step of this visit removed has its copy already.
 func (v *visit) keepCopy(ctx context.Context, slot uint16, pin string, number uint8) error {
-	hub := v.k.a.hubKey()
-	if hub.IsZero() {
-		return errNoHubKey
-	}
 	for _, u := range v.before.Users {
 		if u.Slot != slot {
 			continue
@@ -209,21 +205,34 @@ func (v *visit) keepCopy(ctx context.Context, slot uint16, pin string, number ui
 			if f.Number != number || v.ours(pin, f) {
 				continue
 			}
-			template, err := v.session.Template(ctx, slot, number)
+			item, err := v.sealed(ctx, slot, pin, f)
 			if err != nil {
-				return fmt.Errorf("copy finger %d before it goes from terminal %s: %w", number, v.k.serial, err)
+				return err
 			}
-			item := protocol.SealedTemplate{PIN: pin, Finger: number, Algorithm: f.Algorithm, Digest: f.Digest}
-			item.Box, err = hub.Seal(protocol.TemplatePurpose(protocol.KindTemplatesUp, v.k.a.o.Site, v.k.serial,
-				item.PIN, item.Finger, item.Algorithm, item.Digest), template)
-			if err != nil {
-				return fmt.Errorf("seal finger %d of terminal %s: %w", number, v.k.serial, err)
-			}
+			v.kept = true
 			if err := v.k.a.copies.keep(sealedCopy{Serial: v.k.serial, Item: item}); err != nil {
 				return err
 			}
 		}
 	}
-	v.k.a.out.again(v.k.a.copies)
 	return nil
+}
+
+// sealed reads one finger of the terminal and seals it to the hub.
+func (v *visit) sealed(ctx context.Context, slot uint16, pin string, f roster.HeldFinger) (protocol.SealedTemplate, error) {
+	item := protocol.SealedTemplate{PIN: pin, Finger: f.Number, Algorithm: f.Algorithm, Digest: f.Digest}
+	hub := v.k.a.hubKey()
+	if hub.IsZero() {
+		return item, errNoHubKey
+	}
+	template, err := v.session.Template(ctx, slot, f.Number)
+	if err != nil {
+		return item, fmt.Errorf("read finger %d of terminal %s: %w", f.Number, v.k.serial, err)
+	}
+	item.Box, err = hub.Seal(protocol.TemplatePurpose(protocol.KindTemplatesUp, v.k.a.o.Site, v.k.serial,
+		item.PIN, item.Finger, item.Algorithm, item.Digest), template)
+	if err != nil {
+		return item, fmt.Errorf("seal finger %d of terminal %s: %w", f.Number, v.k.serial, err)
+	}
+	return item, nil
 }

@@ -31,6 +31,7 @@ type visit struct {
 	wants    []roster.Change
 	written  []roster.Change // fingers, to be read back
 	state    protocol.Standing
+	kept     bool        // copies that the hub has to get
 	busy     bool        // people come and go: not now
 	plan     roster.Plan // what is left in the end
 }
@@ -119,6 +120,10 @@ func (v *visit) do(ctx context.Context) (err error) {
 	for range 2 {
 		v.before = v.after
 		carried := v.carryOut(ctx, v.plan.Changes)
+		if v.kept {
+			v.k.a.out.again(v.k.a.copies)
+			v.kept = false
+		}
 		if v.after, err = v.inventory(ctx); err != nil {
 			return errors.Join(carried, err)
 		}
@@ -370,17 +375,40 @@ func digestOf(inv roster.Inventory) (protocol.Hash, []byte, error) {
 	return sha256.Sum256(text), text, err
 }
 
-// pull keeps copies of the templates that the hub asked for. What the terminal no
-// longer holds is passed over: the next inventory says so.
+// pull seals the templates that the hub asked for and puts them into the outbox. The
+// terminal keeps them, so nothing is lost when the line swallows them: the hub asks
+// again. What the terminal no longer holds is passed over; the next inventory says so.
 func (v *visit) pull(ctx context.Context) error {
+	if len(v.asked) == 0 {
+		return nil
+	}
+	wanted := make(map[protocol.Hash]bool, len(v.asked))
+	for _, d := range v.asked {
+		wanted[d] = true
+	}
+	var messages []message
+	var items []protocol.SealedTemplate
+	flush := func() {
+		if len(items) > 0 {
+			messages = append(messages, message{protocol.Topic{Kind: protocol.KindTemplatesUp}, protocol.Templates{Serial: v.k.serial, Items: items}})
+			items = nil
+		}
+	}
 	for _, u := range v.before.Users {
 		for _, f := range u.Fingers {
-			if slices.Contains(v.asked, f.Digest) {
-				if err := v.keepCopy(ctx, u.Slot, protocol.NormalPIN(u.PIN), f.Number); err != nil {
-					return err
-				}
+			if !wanted[f.Digest] {
+				continue
+			}
+			item, err := v.sealed(ctx, u.Slot, protocol.NormalPIN(u.PIN), f)
+			if err != nil {
+				return err
+			}
+			if items = append(items, item); len(items) == protocol.MaxTemplates {
+				flush()
 			}
 		}
 	}
+	flush()
+	v.k.a.out.pulled(v.k.serial, messages)
 	return nil
 }

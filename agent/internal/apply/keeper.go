@@ -130,13 +130,23 @@ func (k *keeper) unseal() error {
 	return nil
 }
 
-// ask has the terminal's own templates sent to the hub.
+// ask has the terminal's own templates sent to the hub. Asks add up: a long list comes
+// in several messages.
 func (k *keeper) ask(digests []protocol.Hash) {
 	k.mu.Lock()
-	k.asked, k.stale = digests, true
+	for _, d := range digests {
+		if len(k.asked) < maxAsked && !slices.Contains(k.asked, d) {
+			k.asked = append(k.asked, d)
+		}
+	}
+	k.stale = true
 	k.mu.Unlock()
 	signal(k.wake)
 }
+
+// maxAsked bounds what is sent after one look at the terminal, and so the memory for
+// it; the hub asks again for the rest.
+const maxAsked = 4096
 
 // takeTemplate takes a template that this terminal wants, and no other.
 func (k *keeper) takeTemplate(item protocol.SealedTemplate, template []byte) error {

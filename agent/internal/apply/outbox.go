@@ -27,6 +27,7 @@ type outbox struct {
 type queue struct {
 	kind   protocol.Kind
 	serial protocol.Serial
+	pulled bool // templates that the hub asked for
 }
 
 func newOutbox() *outbox {
@@ -36,20 +37,32 @@ func newOutbox() *outbox {
 // replace puts messages in the place of those of the same kind and terminal.
 func (o *outbox) replace(kind protocol.Kind, serial protocol.Serial, messages ...message) {
 	o.mu.Lock()
-	q := queue{kind, serial}
+	o.put(queue{kind: kind, serial: serial}, messages)
+	o.mu.Unlock()
+	o.signal()
+}
+
+// pulled adds templates that the hub asked for to those that have not left yet.
+func (o *outbox) pulled(serial protocol.Serial, messages []message) {
+	q := queue{protocol.KindTemplatesUp, serial, true}
+	o.mu.Lock()
+	o.put(q, append(o.queues[q], messages...))
+	o.mu.Unlock()
+	o.signal()
+}
+
+func (o *outbox) put(q queue, messages []message) {
 	o.queues[q] = messages
 	if !slices.Contains(o.order, q) {
 		o.order = append(o.order, q)
 	}
-	o.mu.Unlock()
-	o.signal()
 }
 
 // results puts results in the place of older ones. What happened to single changes
 // is told once only, so it is carried over when the older ones have not left yet.
 func (o *outbox) results(r protocol.Results) {
 	o.mu.Lock()
-	for _, m := range o.queues[queue{protocol.KindResults, r.Serial}] {
+	for _, m := range o.queues[queue{kind: protocol.KindResults, serial: r.Serial}] {
 		r.Outcomes = first(append(m.body.(protocol.Results).Outcomes, r.Outcomes...))
 	}
 	o.mu.Unlock()

@@ -223,6 +223,25 @@ func TestBrakeStopsAPlanThatEmptiesTheTerminal(t *testing.T) {
 	}
 }
 
+// A roster that arrives while an older one is being applied keeps it from deleting.
+func TestANewerRosterStopsWhatAnOlderOneWouldDelete(t *testing.T) {
+	o := newOffice(t)
+	o.machine.enrol(3, "1234", roster.User)
+	older, newer := o.people(), o.people()
+	for i := range older.Entries {
+		older.Entries[i].Fingers, newer.Entries[i].Fingers = nil, nil
+	}
+	newer.Entries = append(newer.Entries, roster.Entry{PIN: "1234", Privilege: roster.User})
+	came := make(chan error, 1)
+	o.machine.first = func() { came <- o.give(seq(1, 2), newer) }
+	ok(t, o.give(seq(1, 1), older))
+	o.serve(func(r protocol.Results) bool { return equal(r) && r.Roster == seq(1, 2) })
+	ok(t, <-came)
+	if n := o.machine.count(); n.deletions != 0 || len(o.machine.content()) != 4 {
+		t.Errorf("%d deletions: %q", n.deletions, o.machine.content())
+	}
+}
+
 func braked(r protocol.Results) bool { return r.State == protocol.StandingBraked }
 
 func TestUnderANewLifeOfTheHubNothingIsDeletedOfItself(t *testing.T) {

@@ -63,7 +63,7 @@ func (v *visit) carryOut(ctx context.Context, changes []roster.Change) error {
 			continue
 		}
 		if c.Act == roster.DropFinger || c.Act == roster.DropUser {
-			if err := flush(); err != nil {
+			if err := flush(); err != nil || v.superseded() {
 				return err
 			}
 			if err := v.drop(ctx, c); err != nil {
@@ -166,9 +166,12 @@ func (v *visit) drop(ctx context.Context, c roster.Change) error {
 			}
 		}
 	}
-	v.memory.Deleted = append(recent(v.memory.Deleted), deletion{At: time.Now().Truncate(time.Second), N: 1})
-	if err := v.save(); err != nil {
-		return err
+	if !slices.Contains(v.counted, c.PIN) { // as the brake counts: people, not steps
+		v.counted = append(v.counted, c.PIN)
+		v.memory.Deleted = append(recent(v.memory.Deleted), deletion{At: time.Now().Truncate(time.Second), N: 1})
+		if err := v.save(); err != nil {
+			return err
+		}
 	}
 	err := v.session.Drop(ctx, d)
 	v.told([]roster.Change{c}, err)

@@ -31,6 +31,7 @@ type visit struct {
 	wants    []roster.Change
 	written  []roster.Change // fingers, to be read back
 	state    protocol.Standing
+	counted  []string    // PINs whose deletion has been counted
 	kept     bool        // copies that the hub has to get
 	busy     bool        // people come and go: not now
 	plan     roster.Plan // what is left in the end
@@ -43,7 +44,7 @@ const untilCalm = time.Minute
 // the hub. It returns after which time the terminal should be looked at again.
 func (k *keeper) converge(ctx context.Context) (again time.Duration, err error) {
 	k.mu.Lock()
-	v := &visit{k: k, roster: k.roster, memory: k.memory, order: k.memory.Order, approved: k.head.Approved, asked: k.asked}
+	v := &visit{k: k, roster: k.roster, memory: k.memory.clone(), order: k.memory.Order, approved: k.head.Approved, asked: k.asked}
 	k.asked = nil
 	k.stale = false
 	k.mu.Unlock()
@@ -179,8 +180,16 @@ func (v *visit) save() error {
 	if err := v.memory.save(v.k.a.o.Dir, v.k.serial); err != nil {
 		return err
 	}
-	v.k.memory = v.memory
+	v.k.memory = v.memory.clone()
 	return nil
+}
+
+// superseded tells whether a newer roster has come since the visit began. What it adds
+// can wait for the next visit; what this one would still delete, it may want.
+func (v *visit) superseded() bool {
+	v.k.mu.Lock()
+	defer v.k.mu.Unlock()
+	return v.k.memory.Order != v.order
 }
 
 func (v *visit) deleted() (n int) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -22,6 +23,12 @@ type memory struct {
 	// brake; Approved is the order of the roster whose plan a person has approved.
 	Generation uint64       `json:"generation"`
 	Approved   protocol.Seq `json:"approved"`
+}
+
+// clone is a memory that shares nothing with m: a visit works on its own.
+func (m memory) clone() memory {
+	m.Equivalent, m.Deleted = slices.Clone(m.Equivalent), slices.Clone(m.Deleted)
+	return m
 }
 
 // equivalence is a template that a terminal gives back with other bytes.

@@ -35,6 +35,7 @@ type machine struct {
 	recode bool              // gives back other bytes than were written
 	failAt int               // the number of the write that fails; 0: none
 	after  bool              // it fails after it took effect
+	first  func()            // called at the first write
 	counts
 }
 
@@ -101,6 +102,9 @@ func (m *machine) Template(_ context.Context, slot uint16, finger uint8) ([]byte
 // write carries out one write, unless it is the one that fails.
 func (m *machine) write(effect func()) error {
 	m.writes++
+	if m.writes == 1 && m.first != nil {
+		m.first()
+	}
 	fails := m.writes == m.failAt
 	if !fails || m.after {
 		effect()

@@ -16,6 +16,7 @@ import (
 type Database interface {
 	Update(ctx context.Context, change func(*sql.Tx) error) error
 	Query(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error
+	Within(tx *sql.Tx) func(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error
 }
 
 // Directory is the register in a database. It is safe for concurrent use, also by
@@ -60,7 +61,7 @@ func (d *Directory) Edit(ctx context.Context, by By, edit func(*Draft) error) (n
 	}
 	var draft *Draft
 	err = d.db.Update(ctx, func(tx *sql.Tx) error {
-		reg, err := d.current(ctx, within(tx))
+		reg, err := d.current(ctx, d.db.Within(tx))
 		if err != nil {
 			return fmt.Errorf("read register: %w", err)
 		}
@@ -192,20 +193,3 @@ func recordChange(ctx context.Context, tx *sql.Tx, by By, undoes int64) (n int64
 
 // reader runs a query and calls row for every row of the answer.
 type reader func(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error
-
-// within reads inside a transaction.
-func within(tx *sql.Tx) reader {
-	return func(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {
-		rows, err := tx.QueryContext(ctx, query, args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			if err := row(rows); err != nil {
-				return err
-			}
-		}
-		return rows.Err()
-	}
-}

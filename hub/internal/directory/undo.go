@@ -31,13 +31,13 @@ func (d *Directory) Undo(ctx context.Context, by By, change int64) error {
 	}
 	by.Act, by.Subject = "undo", strconv.FormatInt(change, 10)
 	err := d.db.Update(ctx, func(tx *sql.Tx) error {
-		if err := undoable(ctx, tx, change); err != nil {
+		if err := undoable(ctx, tx, d.db.Within(tx), change); err != nil {
 			return err
 		}
 		if _, err := recordChange(ctx, tx, by, change); err != nil {
 			return err
 		}
-		reg, err := load(ctx, within(tx))
+		reg, err := load(ctx, d.db.Within(tx))
 		if err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func (d *Directory) Undo(ctx context.Context, by By, change int64) error {
 	return nil
 }
 
-func undoable(ctx context.Context, tx *sql.Tx, change int64) error {
+func undoable(ctx context.Context, tx *sql.Tx, read reader, change int64) error {
 	var undoes, undone int64
 	err := tx.QueryRowContext(ctx, `SELECT undoes, (SELECT COUNT(*) FROM register_change WHERE undoes = $1)
 		FROM register_change WHERE n = $1`, change).Scan(&undoes, &undone)
@@ -63,7 +63,7 @@ func undoable(ctx context.Context, tx *sql.Tx, change int64) error {
 	}
 	var later []int64
 	for _, table := range tables() {
-		err := within(tx)(ctx, func(rows *sql.Rows) error {
+		err := read(ctx, func(rows *sql.Rows) error {
 			var n int64
 			err := rows.Scan(&n)
 			later = append(later, n)

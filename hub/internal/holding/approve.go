@@ -18,12 +18,12 @@ var ErrNoPlan = errors.New("no such plan waits for an approval")
 // or another inventory makes another plan.
 func (h *Holding) Approve(ctx context.Context, site protocol.SiteID, serial protocol.Serial, plan protocol.Hash, who string, at time.Time) error {
 	err := h.db.Update(ctx, func(tx *sql.Tx) error {
-		v, err := head(ctx, within(tx), site, serial)
+		v, err := head(ctx, h.db.Within(tx), site, serial)
 		if err != nil {
 			return err
 		}
 		var r protocol.Results
-		if _, _, err := said(ctx, within(tx), site, serial, protocol.KindResults, &r); err != nil {
+		if _, _, err := said(ctx, h.db.Within(tx), site, serial, protocol.KindResults, &r); err != nil {
 			return err
 		}
 		if plan.IsZero() || r.State != protocol.StandingBraked || r.Plan != plan || r.Roster != v.Order {

@@ -24,6 +24,7 @@ import (
 type Database interface {
 	Update(ctx context.Context, change func(*sql.Tx) error) error
 	Query(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error
+	Within(tx *sql.Tx) func(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error
 }
 
 // Holding is all of this in a database. It is safe for concurrent use.
@@ -73,23 +74,6 @@ func (h *Holding) Sealing(ctx context.Context, site protocol.SiteID, agent seal.
 
 // reader runs a query and calls row for every row of the answer.
 type reader func(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error
-
-// within reads inside a transaction.
-func within(tx *sql.Tx) reader {
-	return func(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {
-		rows, err := tx.QueryContext(ctx, query, args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			if err := row(rows); err != nil {
-				return err
-			}
-		}
-		return rows.Err()
-	}
-}
 
 // one reads one row; none is the error where there is no such row.
 func one(ctx context.Context, read reader, row func(*sql.Rows) error, none error, query string, args ...any) error {

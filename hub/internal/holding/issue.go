@@ -70,14 +70,14 @@ func (h *Holding) issue(ctx context.Context, site protocol.SiteID, serial protoc
 		return order, false, err
 	}
 	err = h.db.Update(ctx, func(tx *sql.Tx) error {
-		if err := registered(ctx, within(tx), site, serial); err != nil {
+		if err := registered(ctx, h.db.Within(tx), site, serial); err != nil {
 			return err
 		}
-		before, old, err := current(ctx, within(tx), site, serial)
+		before, old, err := current(ctx, h.db.Within(tx), site, serial)
 		if err != nil && !errors.Is(err, ErrNone) {
 			return err
 		}
-		reported, err := reported(ctx, within(tx), site, serial)
+		reported, err := reported(ctx, h.db.Within(tx), site, serial)
 		if err != nil {
 			return err
 		}

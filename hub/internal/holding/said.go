@@ -30,7 +30,7 @@ type Said struct {
 // change nothing.
 func (h *Holding) TakeInventory(ctx context.Context, s Said, sealing seal.SealingPublic, text []byte, inv roster.Inventory) error {
 	err := h.db.Update(ctx, func(tx *sql.Tx) error {
-		if err := s.newest(ctx, tx, protocol.KindInventory); err != nil {
+		if err := s.newest(ctx, tx, h.db.Within(tx), protocol.KindInventory); err != nil {
 			return err
 		}
 		fingers := 0
@@ -66,7 +66,7 @@ func (h *Holding) TakeResults(ctx context.Context, s Said, r protocol.Results) e
 	text, err := json.Marshal(r)
 	if err == nil {
 		err = h.db.Update(ctx, func(tx *sql.Tx) error {
-			if err := s.newest(ctx, tx, protocol.KindResults); err != nil {
+			if err := s.newest(ctx, tx, h.db.Within(tx), protocol.KindResults); err != nil {
 				return err
 			}
 			if err := s.keep(ctx, tx, protocol.KindResults, 0, 0, r.Roster, text); err != nil {
@@ -102,7 +102,7 @@ func (h *Holding) Take(ctx context.Context, s Said, kind protocol.Kind, keep fun
 		err = keep()
 	}
 	if err == nil {
-		err = h.db.Update(ctx, func(tx *sql.Tx) error { return s.newest(ctx, tx, kind) })
+		err = h.db.Update(ctx, func(tx *sql.Tx) error { return s.newest(ctx, tx, h.db.Within(tx), kind) })
 	}
 	if err != nil {
 		return fmt.Errorf("take %s of terminal %s of site %s: %w", kind, s.Serial, s.Site, err)
@@ -111,12 +111,12 @@ func (h *Holding) Take(ctx context.Context, s Said, kind protocol.Kind, keep fun
 }
 
 // newest checks that a message may be taken, and remembers its order.
-func (s Said) newest(ctx context.Context, tx *sql.Tx, kind protocol.Kind) error {
-	if err := one(ctx, within(tx), func(*sql.Rows) error { return nil }, ErrNotAdmitted,
+func (s Said) newest(ctx context.Context, tx *sql.Tx, read reader, kind protocol.Kind) error {
+	if err := one(ctx, read, func(*sql.Rows) error { return nil }, ErrNotAdmitted,
 		"SELECT 1 FROM agent_key WHERE site = $1 AND retired = 0 AND SUBSTR(fingerprint, 1, 16) = $2", string(s.Site), string(s.Agent)); err != nil {
 		return err
 	}
-	if err := registered(ctx, within(tx), s.Site, s.Serial); err != nil {
+	if err := registered(ctx, read, s.Site, s.Serial); err != nil {
 		return err
 	}
 	return s.rise(ctx, tx, string(kind))

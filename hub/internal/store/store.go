@@ -121,6 +121,13 @@ func (s *Store) Query(ctx context.Context, row func(*sql.Rows) error, query stri
 	return s.engine.mapped(each(ctx, s.read, row, query, args...))
 }
 
+// Within is Query for inside a change: it sees what the change has done so far.
+func (s *Store) Within(tx *sql.Tx) func(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {
+	return func(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {
+		return each(ctx, tx, row, query, args...)
+	}
+}
+
 // querier is what reading needs: the pool, or one transaction.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)

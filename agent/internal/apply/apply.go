@@ -20,7 +20,6 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/protocol"
-	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 )
 
@@ -121,12 +120,20 @@ func (a *Applier) Resend() {
 	a.out.again(a.copies)
 }
 
+// keeper is who keeps a terminal; one that is not configured here refuses the message.
+func (a *Applier) keeper(serial protocol.Serial) (*keeper, error) {
+	if k := a.keepers[serial]; k != nil {
+		return k, nil
+	}
+	return nil, &protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: fmt.Errorf("terminal %s is not configured here", serial)}
+}
+
 // TakeRoster takes a roster message, the head or one of its parts, whose envelope
 // has been checked. What is older than what was taken before refuses it.
 func (a *Applier) TakeRoster(t protocol.Topic, e protocol.Envelope) error {
-	k := a.keepers[t.Serial]
-	if k == nil {
-		return &protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: fmt.Errorf("roster of terminal %s, which is not configured here", t.Serial)}
+	k, err := a.keeper(t.Serial)
+	if err != nil {
+		return err
 	}
 	if t.Part > 0 {
 		var part protocol.Part
@@ -160,9 +167,9 @@ func (a *Applier) TakeTemplates(e protocol.Envelope) error {
 	if len(m.Items)+len(m.Wants) == 0 {
 		return nil
 	}
-	k := a.keepers[m.Serial]
-	if k == nil {
-		return &protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: fmt.Errorf("templates for terminal %s, which is not configured here", m.Serial)}
+	k, err := a.keeper(m.Serial)
+	if err != nil {
+		return err
 	}
 	if len(m.Wants) > 0 {
 		k.ask(m.Wants)
@@ -192,23 +199,4 @@ func (a *Applier) Next() (t protocol.Topic, body any, found bool) {
 	m, found := a.out.next()
 	m.topic.Site = a.o.Site
 	return m.topic, m.body, found
-}
-
-// standing of every terminal, for status and health.
-func (a *Applier) Standings() map[protocol.Serial]Standing {
-	list := map[protocol.Serial]Standing{}
-	for serial, k := range a.keepers {
-		list[serial] = k.standing()
-	}
-	return list
-}
-
-// Standing is how one terminal is, for people.
-type Standing struct {
-	Order   protocol.Seq      // of the roster that it goes by; zero for none
-	State   protocol.Standing // empty before the first look
-	Users   int               // that it holds
-	Left    int               // changes that are left, and blocked ones
-	Trouble string            // why the last look failed
-	Finding []roster.Finding
 }

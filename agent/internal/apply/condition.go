@@ -16,23 +16,34 @@ func (a *Applier) Conditions() (found []protocol.Condition) {
 	}
 	slices.Sort(serials)
 	for _, serial := range serials {
-		found = append(found, a.keepers[serial].standing().conditions(serial)...)
+		found = append(found, a.keepers[serial].conditions()...)
 	}
 	return found
 }
 
-func (s Standing) conditions(serial protocol.Serial) (found []protocol.Condition) {
+// standing is how a terminal was when it was last looked at.
+type standing struct {
+	state    protocol.Standing
+	left     int    // changes that are left, and blocked ones
+	trouble  string // why the look failed
+	findings []roster.Finding
+}
+
+func (k *keeper) conditions() (found []protocol.Condition) {
+	k.mu.Lock()
+	s := k.seenAs
+	k.mu.Unlock()
 	add := func(code string, args map[string]string) {
-		found = append(found, protocol.Condition{Code: code, Severity: protocol.SeverityWarning, Subject: string(serial), Args: args})
+		found = append(found, protocol.Condition{Code: code, Severity: protocol.SeverityWarning, Subject: string(k.serial), Args: args})
 	}
-	switch s.State {
+	switch s.state {
 	case protocol.StandingBraked:
-		add("roster-braked", map[string]string{"count": strconv.Itoa(s.Left)})
+		add("roster-braked", map[string]string{"count": strconv.Itoa(s.left)})
 	case protocol.StandingFailed:
-		add("roster-failed", map[string]string{"cause": s.Trouble})
+		add("roster-failed", map[string]string{"cause": s.trouble})
 	}
 	count := map[string]int{}
-	for _, f := range s.Finding {
+	for _, f := range s.findings {
 		count[f.Code]++
 	}
 	if n := count[roster.UnexpectedAdministrator]; n > 0 {

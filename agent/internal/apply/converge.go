@@ -84,9 +84,9 @@ func (k *keeper) finish(v *visit, err error) {
 			}
 		}
 	}
-	k.now = Standing{Order: v.order, State: v.state, Users: len(v.after.Users), Left: len(v.plan.Changes) + len(v.plan.Blocked), Finding: v.plan.Findings}
+	k.seenAs = standing{state: v.state, left: len(v.plan.Changes) + len(v.plan.Blocked), findings: v.plan.Findings}
 	if err != nil {
-		k.now.Trouble = err.Error()
+		k.seenAs.trouble = err.Error()
 	}
 }
 
@@ -395,14 +395,7 @@ func (v *visit) pull(ctx context.Context) error {
 	for _, d := range v.asked {
 		wanted[d] = true
 	}
-	var messages []message
 	var items []protocol.SealedTemplate
-	flush := func() {
-		if len(items) > 0 {
-			messages = append(messages, message{protocol.Topic{Kind: protocol.KindTemplatesUp}, protocol.Templates{Serial: v.k.serial, Items: items}})
-			items = nil
-		}
-	}
 	for _, u := range v.before.Users {
 		for _, f := range u.Fingers {
 			if !wanted[f.Digest] {
@@ -412,12 +405,9 @@ func (v *visit) pull(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if items = append(items, item); len(items) == protocol.MaxTemplates {
-				flush()
-			}
+			items = append(items, item)
 		}
 	}
-	flush()
-	v.k.a.out.pulled(v.k.serial, messages)
+	v.k.a.out.pulled(v.k.serial, inMessages(v.k.serial, items))
 	return nil
 }

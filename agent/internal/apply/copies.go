@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -90,25 +91,25 @@ func (c *copies) drop(digest protocol.Hash) error {
 	return nil
 }
 
-// messages are all copies that the hub has not confirmed, in messages of a size
-// that fits.
-func (c *copies) messages() (list []protocol.Templates) {
+// messages are all copies that the hub has not confirmed, by terminal.
+func (c *copies) messages() map[protocol.Serial][]message {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	of := map[protocol.Serial]*protocol.Templates{}
+	items := map[protocol.Serial][]protocol.SealedTemplate{}
 	for _, held := range c.all {
-		m := of[held.Serial]
-		if m == nil || len(m.Items) == protocol.MaxTemplates {
-			if m != nil {
-				list = append(list, *m)
-			}
-			m = &protocol.Templates{Serial: held.Serial}
-			of[held.Serial] = m
-		}
-		m.Items = append(m.Items, held.Item)
+		items[held.Serial] = append(items[held.Serial], held.Item)
 	}
-	for _, m := range of {
-		list = append(list, *m)
+	of := map[protocol.Serial][]message{}
+	for serial, list := range items {
+		of[serial] = inMessages(serial, list)
+	}
+	return of
+}
+
+// inMessages is one terminal's templates in messages of a size that fits.
+func inMessages(serial protocol.Serial, items []protocol.SealedTemplate) (list []message) {
+	for some := range slices.Chunk(items, protocol.MaxTemplates) {
+		list = append(list, message{protocol.Topic{Kind: protocol.KindTemplatesUp}, protocol.Templates{Serial: serial, Items: some}})
 	}
 	return list
 }

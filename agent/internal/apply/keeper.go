@@ -37,7 +37,7 @@ type keeper struct {
 	seen      time.Time       // when that was
 	told      protocol.Hash   // digest of the inventory that was told last
 	toldHow   []byte          // the results that were told last, without outcomes
-	now       Standing
+	seenAs    standing        // how the terminal was then, for people
 }
 
 func newKeeper(a *Applier, t Terminal) (*keeper, error) {
@@ -46,12 +46,6 @@ func newKeeper(a *Applier, t Terminal) (*keeper, error) {
 		return nil, err
 	}
 	return &keeper{a: a, serial: t.Serial, terminal: t.Keeper, wake: make(chan struct{}, 1), arrived: make(chan struct{}, 1), memory: m, templates: map[protocol.Hash][]byte{}}, nil
-}
-
-func (k *keeper) standing() Standing {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.now
 }
 
 // retell asks that the hub is told how things are.

@@ -39,7 +39,7 @@ func (o *outbox) replace(kind protocol.Kind, serial protocol.Serial, messages ..
 	o.mu.Lock()
 	o.put(queue{kind: kind, serial: serial}, messages)
 	o.mu.Unlock()
-	o.signal()
+	signal(o.wake)
 }
 
 // pulled adds templates that the hub asked for to those that have not left yet.
@@ -48,7 +48,7 @@ func (o *outbox) pulled(serial protocol.Serial, messages []message) {
 	o.mu.Lock()
 	o.put(q, append(o.queues[q], messages...))
 	o.mu.Unlock()
-	o.signal()
+	signal(o.wake)
 }
 
 func (o *outbox) put(q queue, messages []message) {
@@ -71,11 +71,7 @@ func (o *outbox) results(r protocol.Results) {
 
 // again puts all unconfirmed copies in.
 func (o *outbox) again(c *copies) {
-	of := map[protocol.Serial][]message{}
-	for _, m := range c.messages() {
-		of[m.Serial] = append(of[m.Serial], message{protocol.Topic{Kind: protocol.KindTemplatesUp}, m})
-	}
-	for serial, messages := range of {
+	for serial, messages := range c.messages() {
 		o.replace(protocol.KindTemplatesUp, serial, messages...)
 	}
 }
@@ -96,11 +92,4 @@ func (o *outbox) next() (message, bool) {
 		return waiting[0], true
 	}
 	return message{}, false
-}
-
-func (o *outbox) signal() {
-	select {
-	case o.wake <- struct{}{}:
-	default: // one is waiting already
-	}
 }

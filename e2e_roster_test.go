@@ -134,7 +134,7 @@ func TestTheWayOfATemplate(t *testing.T) {
 		if err := samsat.terminal.Punch(ani, 0); err != nil {
 			t.Fatal(err)
 		}
-		samsat.arriveWithWrites()
+		samsat.arriveWrittenTo()
 		op.says("employee", "set", ani, "--status", "pensiun", "--from", "2026-01-02")
 		samsat.holds(boss + "/1")
 		if !samsat.terminal.Enabled() {
@@ -144,18 +144,6 @@ func TestTheWayOfATemplate(t *testing.T) {
 			return regexp.MustCompile(`samsat-belitung.*equal`).MatchString(op.says("terminal", "holdings"))
 		}, func() string { return op.says("terminal", "holdings") })
 	})
-}
-
-// arriveWithWrites is arrive for a terminal that was written to, which disables it
-// for moments.
-func (o *office) arriveWithWrites() {
-	t := o.w.t
-	t.Helper()
-	var want, got []string
-	eventually(t, func() bool {
-		want, got = o.expected(), o.stored()
-		return slices.Equal(want, got)
-	}, func() string { return difference(want, got) })
 }
 
 // template is the n-th finger of these tests: of nobody, in the form of algorithm 10.

@@ -283,6 +283,20 @@ func (o *office) expected() []string {
 func (o *office) arrive() {
 	t := o.w.t
 	t.Helper()
+	o.arriveWrittenTo()
+	if n := o.terminal.DisableCount(); n != 0 {
+		t.Errorf("terminal was disabled %d times, reading never does", n)
+	}
+	if !o.terminal.Enabled() {
+		t.Error("terminal is left disabled")
+	}
+}
+
+// arriveWrittenTo is arrive for a terminal that was written to, which disables it for
+// moments.
+func (o *office) arriveWrittenTo() {
+	t := o.w.t
+	t.Helper()
 	var want, got []string
 	eventually(t, func() bool {
 		want, got = o.expected(), o.stored()
@@ -290,12 +304,6 @@ func (o *office) arrive() {
 	}, func() string {
 		return fmt.Sprintf("site %s: the terminal holds %d punches, the hub %d\n%s", o.site, len(want), len(got), difference(want, got))
 	})
-	if n := o.terminal.DisableCount(); n != 0 {
-		t.Errorf("terminal was disabled %d times, reading never does", n)
-	}
-	if !o.terminal.Enabled() {
-		t.Error("terminal is left disabled")
-	}
 }
 
 // arriveAtLeast waits until the hub holds everything that the terminal holds;

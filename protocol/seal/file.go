@@ -18,9 +18,13 @@ var ErrKeyFile = errors.New("the file holds no usable signing key; put back a co
 // LoadOrCreate reads the signing key at path, or makes one there when the file
 // does not exist. created tells which. The folder must exist.
 func LoadOrCreate(path string) (key SigningKey, created bool, err error) {
-	key, err = Load(path)
+	return loadOrCreate(path, Load, Create)
+}
+
+func loadOrCreate[K any](path string, load, create func(path string) (K, error)) (key K, created bool, err error) {
+	key, err = load(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		key, err = Create(path)
+		key, err = create(path)
 		return key, err == nil, err
 	}
 	return key, false, err
@@ -81,6 +85,11 @@ func writeNew(path string, content []byte) (err error) {
 	if err := os.Link(f.Name(), path); err != nil {
 		return err
 	}
+	return syncFolder(path)
+}
+
+// syncFolder puts the names in the folder of path on disk.
+func syncFolder(path string) error {
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return err

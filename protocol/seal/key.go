@@ -63,8 +63,10 @@ func ParsePublicKey(s string) (PublicKey, error) {
 }
 
 // Fingerprint returns the key's fingerprint.
-func (k PublicKey) Fingerprint() Fingerprint {
-	sum := sha256.Sum256(k.bytes[:])
+func (k PublicKey) Fingerprint() Fingerprint { return fingerprint(k.bytes[:]) }
+
+func fingerprint(public []byte) Fingerprint {
+	sum := sha256.Sum256(public)
 	return Fingerprint(hex.EncodeToString(sum[:]))
 }
 

@@ -2,9 +2,7 @@ package seal
 
 import (
 	"crypto/hpke"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,10 +30,7 @@ func ParseSealingPublic(s string) (SealingPublic, error) {
 }
 
 // Fingerprint returns the key's fingerprint, over its 1216 bytes.
-func (k SealingPublic) Fingerprint() Fingerprint {
-	sum := sha256.Sum256(k.bytes[:])
-	return Fingerprint(hex.EncodeToString(sum[:]))
-}
+func (k SealingPublic) Fingerprint() Fingerprint { return fingerprint(k.bytes[:]) }
 
 // KeyID returns the short name by which a box says whom it is for.
 func (k SealingPublic) KeyID() KeyID { return k.Fingerprint().KeyID() }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 )
 
 // ErrSealingFile says that a file is there but holds no usable sealing key. The
@@ -23,12 +22,7 @@ const (
 // LoadOrCreateSealing reads the sealing key at path, or makes one there when the
 // file does not exist. created tells which. The folder must exist.
 func LoadOrCreateSealing(path string) (key SealingKey, created bool, err error) {
-	key, err = LoadSealing(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		key, err = CreateSealing(path)
-		return key, err == nil, err
-	}
-	return key, false, err
+	return loadOrCreate(path, LoadSealing, CreateSealing)
 }
 
 // LoadSealing reads the sealing key at path (PEM; its 32 bytes are the seed from
@@ -88,11 +82,7 @@ func EraseSealing(path string) error {
 			return fmt.Errorf("erase sealing key: %w", err)
 		}
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("erase sealing key: %w", err)
-	}
-	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+	if err := syncFolder(path); err != nil {
 		return fmt.Errorf("erase sealing key: %w", err)
 	}
 	return nil

@@ -55,6 +55,12 @@ func (w *world) keptOffice(op operator, site, unit string) *office {
 	return o
 }
 
+// enforce lets the office's terminal be made equal to its roster.
+func (o operator) enforce(at *office) {
+	o.w.t.Helper()
+	o.says("terminal", "mode", "enforce", "--serial", at.terminal.Serial())
+}
+
 // holds waits until the terminal has exactly these users, PIN and number of fingers.
 func (o *office) holds(want ...string) {
 	t := o.w.t
@@ -90,7 +96,7 @@ func TestTheWayOfATemplate(t *testing.T) {
 		ani := op.newcomer("Ani Demo", "199001012015012902")
 		op.says("terminal", "grant", boss, "--serial", samsat.terminal.Serial(), "--from", "2026-01-01")
 		op.says("place", boss, "--unit", "samsat", "--from", "2026-01-01", "--sk", "800/1/2026")
-		op.says("terminal", "mode", "enforce", "--serial", samsat.terminal.Serial())
+		op.enforce(samsat)
 
 		// Two people are recorded at the agency, and somebody says who they are.
 		for n, finger := range []uint8{0, 1, 6} {

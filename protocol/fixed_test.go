@@ -161,6 +161,8 @@ func messages(t testing.TB) map[string]message {
 		return e
 	}
 	templates := protocol.Templates{Serial: "X100C0001", Items: []protocol.SealedTemplate{{PIN: "100001", Finger: 6, Algorithm: 10, Digest: fixedHash("template"), Box: fixedBox()}}}
+	captured := protocol.Templates{Serial: "X100C0001", Items: []protocol.SealedTemplate{{PIN: "100001", Finger: 6, Algorithm: 10, Digest: fixedHash("template"),
+		Box: fixedBox(), Job: protocol.Seq{Life: 3, Counter: 12}}}}
 	lost := protocol.State{Status: protocol.StatusLost, Boot: state.Boot, Key: agent.Public(), Version: state.Version, Clock: protocol.ClockHeld, Epoch: s.Epoch, Receipt: json.RawMessage("null")}
 	will := of(up, protocol.KindState, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, protocol.WillMessage)})
 	will.At = nil
@@ -186,7 +188,18 @@ func messages(t testing.TB) map[string]message {
 			Blocked:  []protocol.Outcome{{Act: "drop-user", PIN: "100002", Reason: "last-administrator"}},
 			Wants:    []protocol.Hash{fixedHash("template")}, Plan: fixedHash("plan"),
 		}, agent},
-		"keys": {of(all, protocol.KindKeys, protocol.Seq{Life: 3, Counter: 2}), protocol.KeyList{Signing: []seal.PublicKey{hub.Public()}}, hub},
+		"jobs": {of(down, protocol.KindJobs, protocol.Seq{Life: 3, Counter: 12}), protocol.Job{Kind: protocol.JobCapture,
+			NotBefore: *instant("2026-01-02T00:31:00Z"), Expires: *instant("2026-01-02T01:01:00Z"), Serial: "X100C0001", PIN: "100001", Finger: 6}, hub},
+		"jobs-cancel": {of(down, protocol.KindJobs, protocol.Seq{Life: 3, Counter: 12}), protocol.Job{Kind: protocol.JobCancel,
+			Expires: *instant("2026-01-02T01:01:00Z"), Serial: "X100C0001"}, hub},
+		"progress": {of(up, protocol.KindProgress, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 6)}), protocol.Progress{
+			Job: protocol.Seq{Life: 3, Counter: 12}, Serial: "X100C0001", Step: protocol.StepBad, Good: 1, Bad: 1}, agent},
+		"progress-done": {of(up, protocol.KindProgress, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 7)}), protocol.Progress{
+			Job: protocol.Seq{Life: 3, Counter: 12}, Serial: "X100C0001", Step: protocol.StepStored, Good: 3, Bad: 1, Ended: protocol.EndedDone, Digest: fixedHash("template")}, agent},
+		"progress-blocked": {of(up, protocol.KindProgress, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 8)}), protocol.Progress{
+			Job: protocol.Seq{Life: 3, Counter: 13}, Serial: "X100C0001", Step: protocol.StepBegun, Ended: protocol.EndedBlocked, Reason: "users-full"}, agent},
+		"templates-captured": {of(up, protocol.KindTemplatesUp, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 9)}), captured, agent},
+		"keys":               {of(all, protocol.KindKeys, protocol.Seq{Life: 3, Counter: 2}), protocol.KeyList{Signing: []seal.PublicKey{hub.Public()}}, hub},
 	}
 }
 

@@ -47,7 +47,8 @@ func FuzzParse(f *testing.F) {
 		if !bytes.Equal(back, text) {
 			t.Errorf("written back: %s\nparsed:       %s", back, text)
 		}
-		for _, into := range []any{&protocol.State{}, &protocol.Segment{}, &protocol.Receipt{}, &protocol.Hub{}, &protocol.KeyList{}} {
+		for _, into := range []any{&protocol.State{}, &protocol.Segment{}, &protocol.Receipt{}, &protocol.Hub{}, &protocol.KeyList{},
+			&protocol.Job{}, &protocol.Progress{}, &protocol.Templates{}} {
 			e.Body = body
 			if err := e.Into(into); err != nil && protocol.ReasonOf(err) != protocol.ReasonBody {
 				t.Errorf("Into(%T) = %v, want a refusal of the body", into, err)

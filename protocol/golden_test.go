@@ -153,7 +153,8 @@ func TestEveryKindHasAGoldenFile(t *testing.T) {
 		seen[m.envelope.Kind] = true
 	}
 	for _, kind := range []protocol.Kind{protocol.KindState, protocol.KindPunches, protocol.KindReceipt, protocol.KindHub, protocol.KindKeys,
-		protocol.KindRoster, protocol.KindInventory, protocol.KindTemplatesUp, protocol.KindTemplatesDown, protocol.KindResults} {
+		protocol.KindRoster, protocol.KindInventory, protocol.KindTemplatesUp, protocol.KindTemplatesDown, protocol.KindResults,
+		protocol.KindJobs, protocol.KindProgress} {
 		if !seen[kind] {
 			t.Errorf("no golden message of kind %s", kind)
 		}

@@ -73,6 +73,7 @@ type SealedTemplate struct {
 	Algorithm uint8    `json:"algorithm"`
 	Digest    Hash     `json:"digest"`
 	Box       seal.Box `json:"box"`
+	Job       Seq      `json:"job,omitzero"` // up: the capture that it is from
 }
 
 // MaxTemplate is the size of the largest template that is believed, in bytes, and

@@ -73,6 +73,8 @@ func TestMessagesKeepEveryField(t *testing.T) {
 	roundTrip[protocol.Inventory](t)
 	roundTrip[protocol.Templates](t)
 	roundTrip[protocol.Results](t)
+	roundTrip[protocol.Job](t)
+	roundTrip[protocol.Progress](t)
 	roundTrip[protocol.Seq](t)
 }
 

@@ -86,6 +86,8 @@ func TestTopics(t *testing.T) {
 		{"sidik/v1/samsat-belitung/templates/up", protocol.Topic{Site: site, Kind: protocol.KindTemplatesUp}},
 		{"sidik/v1/samsat-belitung/templates/down", protocol.Topic{Site: site, Kind: protocol.KindTemplatesDown}},
 		{"sidik/v1/samsat-belitung/results", protocol.Topic{Site: site, Kind: protocol.KindResults}},
+		{"sidik/v1/samsat-belitung/jobs", protocol.Topic{Site: site, Kind: protocol.KindJobs}},
+		{"sidik/v1/samsat-belitung/progress", protocol.Topic{Site: site, Kind: protocol.KindProgress}},
 		{text: "sidik/v1/samsat-belitung/roster"},
 		{text: "sidik/v1/samsat-belitung/roster/"},
 		{text: "sidik/v1/samsat-belitung/roster/X100C0001/"},

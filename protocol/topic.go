@@ -23,6 +23,9 @@ const (
 	KindTemplatesUp   Kind = "templates/up"   // up: templates, sealed to the hub
 	KindTemplatesDown Kind = "templates/down" // down: templates, sealed to the site
 	KindResults       Kind = "results"        // up: how applying a roster went, and what is missing for it
+
+	KindJobs     Kind = "jobs"     // down: one thing to be done once
+	KindProgress Kind = "progress" // up: how far a job is, and what became of it
 )
 
 // Direction says who writes a kind.
@@ -55,9 +58,9 @@ func (k Kind) rule() (r kindRule, ok bool) {
 		return kindRule{direction: Down, retained: true, subject: true}, true
 	case KindInventory:
 		return kindRule{direction: Up, subject: true}, true
-	case KindTemplatesUp, KindResults:
+	case KindTemplatesUp, KindResults, KindProgress:
 		return kindRule{direction: Up}, true
-	case KindTemplatesDown:
+	case KindTemplatesDown, KindJobs:
 		return kindRule{direction: Down}, true
 	case KindHub, KindKeys:
 		return kindRule{direction: Down, retained: true, hub: true}, true

@@ -58,6 +58,7 @@ const (
 	ReasonShared      Reason = "shared-finger"
 	ReasonLastAdmin   Reason = "last-administrator"
 	ReasonOnlyFinger  Reason = "only-finger" // somebody who is rightly there can punch with nothing else now
+	ReasonAccepted    Reason = "accepted"    // a person wants it to stay
 )
 
 // Blocked is a difference that this plan leaves.

@@ -25,7 +25,7 @@ type Finding struct {
 const (
 	NoAdministrator         = "no-administrator"
 	TooManyAdministrators   = "too-many-administrators"
-	UnexpectedAdministrator = "unexpected-administrator" // has the right without a grant
+	UnexpectedAdministrator = "unexpected-administrator" // has the right without a grant, and nobody accepted it
 )
 
 // Diff returns the changes that make a terminal hold what its roster says.
@@ -78,8 +78,9 @@ type differ struct {
 	mode      Mode
 	maxAdmins int
 	can       Capabilities
-	people    []*person // administrators first, then by PIN: who comes first gets the room
-	strangers []*user   // users who stand for no entry, by slot
+	kept      map[string]Keep // by PIN
+	people    []*person       // administrators first, then by PIN: who comes first gets the room
+	strangers []*user         // users who stand for no entry, by slot
 	wanted    map[protocol.Hash][]*person
 	holders   map[protocol.Hash][]*user // who has a finger that somebody wants
 	users     int
@@ -91,7 +92,10 @@ func newDiffer(r Roster, inv Inventory) *differ {
 	d := &differ{
 		mode: r.Mode, maxAdmins: r.MaxAdmins, can: inv.Capabilities, users: len(inv.Users),
 		people: make([]*person, len(r.Entries)),
-		wanted: map[protocol.Hash][]*person{}, holders: map[protocol.Hash][]*user{},
+		wanted: map[protocol.Hash][]*person{}, holders: map[protocol.Hash][]*user{}, kept: make(map[string]Keep, len(r.Keep)),
+	}
+	for _, k := range r.Keep {
+		d.kept[k.PIN] = k
 	}
 	byPIN := make(map[string]*person, len(r.Entries))
 	for i, e := range r.Entries {
@@ -160,10 +164,10 @@ func (d *differ) judge() {
 		}
 	}
 	for _, p := range d.people {
-		find(p.user, p.entry.Privilege == Administrator)
+		find(p.user, p.entry.Privilege == Administrator || d.keeps(p.entry.PIN).Privilege)
 	}
 	for _, u := range d.strangers {
-		find(u, false)
+		find(u, d.keeps(u.held.PIN).User)
 	}
 	if admins == 0 {
 		d.plan.Findings = append(d.plan.Findings, Finding{Code: NoAdministrator})
@@ -173,10 +177,14 @@ func (d *differ) judge() {
 	}
 }
 
-// rightful tells whether somebody administers the terminal who may.
+// rightful tells whether somebody administers the terminal who may, by a grant or
+// because a person accepted it.
 func (d *differ) rightful() bool {
 	return slices.ContainsFunc(d.people, func(p *person) bool {
-		return p.entry.Privilege == Administrator && p.user != nil && p.user.held.administrates()
+		may := p.entry.Privilege == Administrator || d.keeps(p.entry.PIN).Privilege
+		return may && p.user != nil && p.user.held.administrates()
+	}) || slices.ContainsFunc(d.strangers, func(u *user) bool {
+		return d.keeps(u.held.PIN).User && u.held.administrates()
 	})
 }
 
@@ -228,6 +236,9 @@ func (d *differ) addUser(p *person) bool {
 	if d.can.NameBytes > 0 && e.Name != "" {
 		c.Name = d.can.Name(e.Name)
 	}
+	if d.keeps(e.PIN).User {
+		return d.block(c, ReasonAccepted)
+	}
 	if reason := d.can.takesPIN(e.PIN); reason != "" {
 		return d.block(c, reason)
 	}
@@ -262,6 +273,16 @@ func (d *differ) setUser(p *person) {
 	if e.Privilege.rank() > h.Privilege.rank() {
 		c.Privilege = e.Privilege
 	}
+	stays, kept := Change{Act: SetUser, PIN: e.PIN, Slot: h.Slot}, d.keeps(e.PIN)
+	if kept.Name {
+		c.Name, stays.Name = nil, c.Name
+	}
+	if kept.Privilege {
+		c.Privilege, stays.Privilege = "", c.Privilege
+	}
+	if stays.Name != nil || stays.Privilege != "" {
+		d.block(stays, ReasonAccepted)
+	}
 	if c.Name == nil && c.Card == nil && c.Privilege == "" || !d.allow(c, false) {
 		return
 	}
@@ -285,6 +306,10 @@ func (d *differ) bringFinger(p *person, want Finger) {
 	c := Change{Act: AddFinger, PIN: p.entry.PIN, Slot: h.Slot, Finger: want}
 	if there {
 		c.Act, c.Was = ReplaceFinger, held.Digest
+	}
+	if d.keeps(p.entry.PIN).finger(want.Number) {
+		d.block(c, ReasonAccepted)
+		return
 	}
 	if d.can.UniqueFinger && len(d.wanted[want.Digest]) > 1 {
 		d.block(c, ReasonShared) // whose it is, a person has to say
@@ -329,6 +354,9 @@ func (d *differ) release(p *person, want Finger, c Change) bool {
 			if d.mode != Enforce || d.rightly(u, f) {
 				return d.block(c, ReasonShared)
 			}
+			if d.stays(u, f) {
+				return d.block(c, ReasonAccepted)
+			}
 			if !d.spared(u, f) {
 				return d.block(c, ReasonOnlyFinger)
 			}
@@ -361,7 +389,7 @@ func (d *differ) makeRoom(fingers int) bool {
 		return false
 	}
 	for _, u := range d.strangers {
-		if !u.gone && len(u.held.Fingers) >= fingers && !u.held.administrates() && d.spared(u, u.held.Fingers...) {
+		if !u.gone && !d.keeps(u.held.PIN).User && len(u.held.Fingers) >= fingers && !u.held.administrates() && d.spared(u, u.held.Fingers...) {
 			return d.drop(u)
 		}
 	}
@@ -390,7 +418,9 @@ func (d *differ) trim(p *person) {
 	h := &p.user.held
 	if p.entry.Privilege.rank() < h.Privilege.rank() {
 		c := Change{Act: SetUser, PIN: p.entry.PIN, Slot: h.Slot, Privilege: p.entry.Privilege}
-		if h.administrates() && !d.rightful() {
+		if d.keeps(p.entry.PIN).Privilege {
+			d.block(c, ReasonAccepted)
+		} else if h.administrates() && !d.rightful() {
 			d.block(c, ReasonLastAdmin)
 		} else if d.allow(c, true) {
 			h.Privilege = p.entry.Privilege
@@ -404,7 +434,9 @@ func (d *differ) trim(p *person) {
 		if slices.ContainsFunc(p.entry.Fingers, named) {
 			continue
 		}
-		if d.allow(dropFinger(p.user, f), false) {
+		if d.stays(p.user, f) {
+			d.block(dropFinger(p.user, f), ReasonAccepted)
+		} else if d.allow(dropFinger(p.user, f), false) {
 			d.take(p.user, f.Number)
 		}
 	}
@@ -417,6 +449,8 @@ func (d *differ) dismiss(u *user) {
 	}
 	c := Change{Act: DropUser, PIN: u.held.PIN, Slot: u.held.Slot}
 	switch {
+	case d.keeps(u.held.PIN).User:
+		d.block(c, ReasonAccepted)
 	case u.held.administrates() && !d.rightful():
 		d.block(c, ReasonLastAdmin)
 	case !d.spared(u, u.held.Fingers...):

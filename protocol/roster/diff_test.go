@@ -61,6 +61,20 @@ func drawRoster(t *rapid.T) roster.Roster {
 		r.Entries = append(r.Entries, e)
 	}
 	slices.SortFunc(r.Entries, func(a, b roster.Entry) int { return cmp.Compare(a.PIN, b.PIN) })
+	for range rapid.SampledFrom([]int{0, 0, 1, 2, 3}).Draw(t, "accepted") {
+		k := roster.Keep{PIN: fmt.Sprint(rapid.IntRange(1, 9).Draw(t, "accepted PIN"))}
+		switch rapid.IntRange(0, 3).Draw(t, "accepted what") {
+		case 0:
+			k.User = true
+		case 1:
+			k.Name = true
+		case 2:
+			k.Privilege = true
+		case 3:
+			k.Fingers = []uint8{uint8(rapid.IntRange(0, 3).Draw(t, "accepted finger"))}
+		}
+		r = r.Keeping(k)
+	}
 	return r
 }
 
@@ -194,7 +208,7 @@ func many(t *testing.T, property func(*rapid.T)) {
 
 func TestDiffConvergesSafelyWhereverItIsInterrupted(t *testing.T) {
 	compared := 0
-	acts := map[roster.Act]int{}
+	acts, accepted := map[roster.Act]int{}, map[roster.Act]int{}
 	many(t, func(t *rapid.T) {
 		r, inv := drawRoster(t), drawInventory(t)
 		if err := r.Check(); err != nil {
@@ -223,7 +237,13 @@ func TestDiffConvergesSafelyWhereverItIsInterrupted(t *testing.T) {
 				t.Fatalf("after %d of %+v nobody administers the terminal", i, lines(plan.Changes))
 			}
 			untouched(t, now, next, c)
+			if broken := breaks(r, c); broken != "" {
+				t.Fatalf("%+v changes %s, which was accepted: %+v", c, broken, r.Keep)
+			}
 			states = append(states, next)
+		}
+		for _, b := range plan.Blocked {
+			accepted[b.Change.Act] += map[bool]int{true: 1}[b.Reason == roster.ReasonAccepted]
 		}
 		end := states[len(states)-1]
 		rest := roster.Diff(r, end)
@@ -251,10 +271,37 @@ func TestDiffConvergesSafelyWhereverItIsInterrupted(t *testing.T) {
 		t.Error("no roster fitted its terminal: this run proved nothing")
 	}
 	for _, act := range []roster.Act{roster.AddUser, roster.SetUser, roster.AddFinger, roster.ReplaceFinger, roster.DropFinger, roster.DropUser} {
-		if acts[act] == 0 {
-			t.Errorf("no %s was made: this run proved nothing about it", act)
+		if acts[act] == 0 || accepted[act] == 0 {
+			t.Errorf("%d %s were made and %d accepted ones left: this run proved nothing about it", acts[act], act, accepted[act])
 		}
 	}
+}
+
+// breaks tells what a change would do to something that was accepted.
+func breaks(r roster.Roster, c roster.Change) string {
+	i := slices.IndexFunc(r.Keep, func(k roster.Keep) bool { return k.PIN == protocol.NormalPIN(c.PIN) })
+	if i < 0 {
+		return ""
+	}
+	k := r.Keep[i]
+	switch c.Act {
+	case roster.AddUser, roster.DropUser:
+		if k.User {
+			return "a user"
+		}
+	case roster.SetUser:
+		if k.Name && c.Name != nil {
+			return "a name"
+		}
+		if k.Privilege && c.Privilege != "" {
+			return "a right"
+		}
+	case roster.AddFinger, roster.ReplaceFinger, roster.DropFinger:
+		if slices.Contains(k.Fingers, c.Finger.Number) {
+			return "a finger"
+		}
+	}
+	return ""
 }
 
 // misfit tells whether the roster is more than the terminal can hold. Then no change

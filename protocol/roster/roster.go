@@ -49,8 +49,9 @@ type Roster struct {
 	Serial    protocol.Serial `json:"serial"`
 	AsOf      Date            `json:"as_of"`
 	Mode      Mode            `json:"mode"`
-	MaxAdmins int             `json:"max_admins"` // more administrators than these are a finding; 0: not judged
-	Entries   []Entry         `json:"entries"`    // by PIN, each once
+	MaxAdmins int             `json:"max_admins"`     // more administrators than these are a finding; 0: not judged
+	Entries   []Entry         `json:"entries"`        // by PIN, each once
+	Keep      []Keep          `json:"keep,omitempty"` // by PIN, each once
 }
 
 // Entry is one person of a roster.
@@ -91,7 +92,7 @@ func (r Roster) Check() error {
 	if err := r.AsOf.Check(); err != nil {
 		return fmt.Errorf("%w: as of: %w", ErrRoster, err)
 	}
-	if r.Serial == "" || len(r.Entries) > MaxUsers || r.MaxAdmins < 0 {
+	if r.Serial == "" || len(r.Entries) > MaxUsers || len(r.Keep) > 2*MaxUsers || r.MaxAdmins < 0 {
 		return fmt.Errorf("%w: %d entries for terminal %q, at most %d administrators", ErrRoster, len(r.Entries), r.Serial, r.MaxAdmins)
 	}
 	for i, e := range r.Entries {
@@ -100,6 +101,14 @@ func (r Roster) Check() error {
 		}
 		if i > 0 && r.Entries[i-1].PIN >= e.PIN {
 			return fmt.Errorf("%w: entry %d does not follow in order of PIN", ErrRoster, i)
+		}
+	}
+	for i, k := range r.Keep {
+		if err := k.check(); err != nil {
+			return fmt.Errorf("%w: what is kept, %d: %w", ErrRoster, i, err)
+		}
+		if i > 0 && r.Keep[i-1].PIN >= k.PIN {
+			return fmt.Errorf("%w: what is kept, %d, does not follow in order of PIN", ErrRoster, i)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package roster_test
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -96,6 +97,79 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+// What somebody accepted stays in every mode, and nothing else does for it.
+func TestWhatIsAcceptedStays(t *testing.T) {
+	boss, bossHeld := entry("9", finger(0, 90)), admin(90, "9", held(0, 90))
+	boss.Privilege = roster.Administrator
+	named := entry("7", finger(1, 1))
+	named.Name, named.Privilege = "Ani Demo", roster.Manager
+	for _, row := range []struct {
+		name    string
+		unique  bool
+		keep    []roster.Keep
+		entries []roster.Entry
+		held    []roster.Held
+		want    string
+	}{
+		{"a user of nobody", false, []roster.Keep{{PIN: "6", User: true}}, nil, []roster.Held{user(3, "0006", held(1, 1)), user(4, "5")},
+			"drop-user 5; accepted drop-user 0006"},
+		{"somebody's absence", false, []roster.Keep{{PIN: "7", User: true}}, []roster.Entry{entry("7", finger(1, 1)), entry("8")}, nil,
+			"add-user 8; accepted add-user 7"},
+		{"a name, but not the right beside it", false, []roster.Keep{{PIN: "7", Name: true}}, []roster.Entry{named}, []roster.Held{user(3, "7", held(1, 1))},
+			"set-user 7; accepted set-user 7"},
+		{"a right, lower or higher", false, []roster.Keep{{PIN: "6", Privilege: true}, {PIN: "7", Privilege: true}},
+			[]roster.Entry{entry("6"), named}, []roster.Held{admin(3, "6"), user(4, "7", held(1, 1))},
+			"set-user 7; accepted set-user 7, accepted set-user 6"},
+		{"a finger of another template, and one that is not there", false, []roster.Keep{{PIN: "7", Fingers: []uint8{1, 2}}},
+			[]roster.Entry{entry("7", finger(1, 1), finger(2, 2), finger(3, 3))}, []roster.Held{user(3, "7", held(1, 5), held(3, 6))},
+			"replace-finger 7/3; accepted replace-finger 7/1, accepted add-finger 7/2"},
+		{"a finger that the roster does not name", false, []roster.Keep{{PIN: "7", Fingers: []uint8{4}}},
+			[]roster.Entry{entry("7", finger(1, 1))}, []roster.Held{user(3, "7", held(1, 1), held(4, 4), held(5, 5))},
+			"drop-finger 7/5; accepted drop-finger 7/4"},
+		{"a finger that somebody else wants", true, []roster.Keep{{PIN: "6", User: true}},
+			[]roster.Entry{entry("7", finger(1, 1), finger(2, 2))}, []roster.Held{user(3, "6", held(1, 1)), user(4, "7", held(2, 2))},
+			"; accepted add-finger 7/1, accepted drop-user 6"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := roster.Roster{Serial: "T1", AsOf: "2026-02-01", Mode: roster.Enforce, Entries: append(row.entries, boss)}.Keeping(row.keep...)
+			inv := roster.Inventory{Serial: "T1", Capabilities: roster.Capabilities{Algorithm: 10, PINLetters: true, NameBytes: 24, UniqueFinger: row.unique},
+				Users: append(row.held, bossHeld)}
+			if r.Check() != nil || inv.Check() != nil {
+				t.Fatal(r.Check(), inv.Check())
+			}
+			if got := said(roster.Diff(r, inv)); got != row.want {
+				t.Errorf("got  %s\nwant %s", got, row.want)
+			}
+		})
+	}
+}
+
+func TestAcceptedAdministratorIsNoneTooMany(t *testing.T) {
+	r := roster.Roster{Serial: "T1", AsOf: "2026-02-01", Mode: roster.Enforce, Entries: []roster.Entry{entry("7")}}
+	inv := roster.Inventory{Serial: "T1", Users: []roster.Held{admin(1, "5"), admin(2, "6"), admin(3, "7")}}
+	if got := said(roster.Diff(r, inv)); !strings.Contains(got, "last-administrator") {
+		t.Fatalf("with nobody who may, the plan is %s", got)
+	}
+	plan := roster.Diff(r.Keeping(roster.Keep{PIN: "6", User: true}), inv)
+	if got, want := said(plan), "set-user 7, drop-user 5; accepted drop-user 6"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for _, f := range plan.Findings {
+		if f.PIN == "6" || f.Code == roster.NoAdministrator {
+			t.Errorf("found %+v of whom somebody accepted", f)
+		}
+	}
+}
+
+func TestKeepingAddsUp(t *testing.T) {
+	r := roster.Roster{}.Keeping(roster.Keep{PIN: "7", Fingers: []uint8{3, 1}}, roster.Keep{PIN: "6", Name: true}).
+		Keeping(roster.Keep{PIN: "7", Fingers: []uint8{2, 1}, Privilege: true})
+	want := []roster.Keep{{PIN: "6", Name: true}, {PIN: "7", Privilege: true, Fingers: []uint8{1, 2, 3}}}
+	if !reflect.DeepEqual(r.Keep, want) {
+		t.Errorf("keeps %+v, want %+v", r.Keep, want)
+	}
+}
+
 // said tells a plan in one line.
 func said(p roster.Plan) string {
 	say := func(c roster.Change) string {
@@ -181,6 +255,9 @@ func TestCheckRefusesWhatCannotBe(t *testing.T) {
 		"one template twice":     func(r *roster.Roster) { r.Entries[0].Fingers[1] = finger(2, 1) },
 		"an algorithm of nobody": func(r *roster.Roster) { r.Entries[0].Fingers[0].Algorithm = 11 },
 		"no digest":              func(r *roster.Roster) { r.Entries[0].Fingers[0] = roster.Finger{Number: 1, Algorithm: 10} },
+		"a padded PIN to keep":   func(r *roster.Roster) { r.Keep = []roster.Keep{{PIN: "07", User: true}} },
+		"a PIN to keep twice":    func(r *roster.Roster) { r.Keep = []roster.Keep{{PIN: "7"}, {PIN: "7"}} },
+		"an eleventh to keep":    func(r *roster.Roster) { r.Keep = []roster.Keep{{PIN: "7", Fingers: []uint8{10}}} },
 		"a name of a page":       func(r *roster.Roster) { r.Entries[0].Name = strings.Repeat("a", 300) },
 	} {
 		r := good()

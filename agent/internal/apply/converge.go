@@ -201,12 +201,12 @@ func (v *visit) deleted() (n int) {
 	return n
 }
 
-// standing is what a plan leaves to be said.
+// standing is what a plan leaves to be said. What a person accepted is as it should be.
 func (v *visit) standing() protocol.Standing {
 	switch {
 	case len(v.plan.Changes) > 0:
 		return protocol.StandingWaiting
-	case len(v.plan.Blocked) > 0:
+	case slices.ContainsFunc(v.plan.Blocked, func(b roster.Blocked) bool { return b.Reason != roster.ReasonAccepted }):
 		return protocol.StandingBlocked
 	}
 	return protocol.StandingEqual

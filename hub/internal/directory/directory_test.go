@@ -401,10 +401,11 @@ func TestAPunchWhereNobodyIsPlacedIsTold(t *testing.T) {
 			day      roster.Date
 			want     directory.Meeting
 		}{
-			{here.ID, "100001", "2026-01-10", directory.Meeting{Employee: e, Placed: true}},
-			{here.ID, "100001", "2026-01-09", directory.Meeting{Employee: e}}, // prepared, not placed
-			{there.ID, "100001", "2026-01-10", directory.Meeting{Employee: e}},
-			{here.ID, "5", "2026-01-10", directory.Meeting{}},
+			{here.ID, "100001", "2026-01-10", directory.Meeting{Employee: e, Served: true, Placed: true}},
+			{here.ID, "100001", "2026-01-09", directory.Meeting{Employee: e, Served: true}}, // prepared, not placed
+			{there.ID, "100001", "2026-01-10", directory.Meeting{Employee: e, Served: true}},
+			{there.ID, "100001", "2019-12-31", directory.Meeting{Employee: e}},
+			{here.ID, "5", "2026-01-10", directory.Meeting{Served: true}},
 		} {
 			if got := read(t, d).Matcher(placement.Usual()).Meet(c.terminal, c.pin, c.day); got != c.want {
 				t.Errorf("Meet(%d, %s, %s) = %+v, want %+v", c.terminal, c.pin, c.day, got, c.want)

@@ -9,29 +9,48 @@ import (
 // Meeting is what the register says of one punch.
 type Meeting struct {
 	Employee placement.EmployeeID // 0: the PIN meant nobody on that day
-	Placed   bool                 // at a unit that the terminal served on that day
+	Served   bool                 // the terminal was some unit's on that day
+	Placed   bool                 // at work, at a unit that the terminal served on that day
 }
 
 // Matcher meets many punches with one reading of the register: their PINs through
-// aliases at the punch's own date. It is not safe for concurrent use.
+// aliases at the punch's own date. It is fastest when days come in order, and not
+// safe for concurrent use.
 type Matcher struct {
 	reg      *Register
-	settings placement.Settings
+	terminal placement.Snapshot // without people
 	issued   map[string]placement.EmployeeID
 	aliases  map[string][]Alias
-	days     map[roster.Date]*placement.Day
+	servings map[placement.TerminalID][]Serving
+	placed   map[placement.EmployeeID][]Placement
+	day      roster.Date
+	on       *placement.Day // of day
+	serves   map[serving]bool
+}
+
+// serving is whether a terminal is for the people of a unit, on the matcher's day.
+type serving struct {
+	terminal placement.TerminalID
+	unit     placement.UnitID
 }
 
 // Matcher prepares for meeting punches. What it says is what the register held when
 // it was read: an alias that is added later gives old punches their owner.
 func (r *Register) Matcher(settings placement.Settings) *Matcher {
-	m := &Matcher{reg: r, settings: settings, issued: map[string]placement.EmployeeID{}, aliases: map[string][]Alias{},
-		days: map[roster.Date]*placement.Day{}}
+	m := &Matcher{reg: r, terminal: r.Snapshot(settings), issued: map[string]placement.EmployeeID{}, aliases: map[string][]Alias{},
+		servings: map[placement.TerminalID][]Serving{}, placed: map[placement.EmployeeID][]Placement{}}
+	m.terminal.Employees, m.terminal.Placements, m.terminal.Grants = nil, nil, nil
 	for _, e := range r.Employees {
 		m.issued[e.PINText()] = e.ID
 	}
 	for _, a := range Sorted(r.Aliases) {
 		m.aliases[a.PIN] = append(m.aliases[a.PIN], a)
+	}
+	for _, s := range r.Servings {
+		m.servings[s.Terminal] = append(m.servings[s.Terminal], s)
+	}
+	for e := range r.placed {
+		m.placed[e] = r.PlacementsOf(e)
 	}
 	return m
 }
@@ -39,16 +58,25 @@ func (r *Register) Matcher(settings placement.Settings) *Matcher {
 // Meet says whose punch it was, and whether they were placed there on that very
 // day: days of preparing and grace keep somebody on a terminal, but do not place.
 func (m *Matcher) Meet(terminal placement.TerminalID, pin string, day roster.Date) (meeting Meeting) {
+	for _, s := range m.servings[terminal] {
+		meeting.Served = meeting.Served || s.Holds(day)
+	}
 	meeting.Employee = m.resolve(terminal, protocol.NormalPIN(pin), day)
-	if meeting.Employee == 0 {
+	if meeting.Employee == 0 || !m.works(meeting.Employee, day) {
 		return meeting
 	}
-	for _, p := range m.reg.PlacementsOf(meeting.Employee) {
-		if p.Holds(day) && m.day(day).Serves(terminal, p.Unit) {
+	for _, p := range m.placed[meeting.Employee] {
+		if p.Holds(day) && m.servesOn(day, serving{terminal, p.Unit}) {
 			meeting.Placed = true
 		}
 	}
 	return meeting
+}
+
+// works tells whether somebody's status lets them work on a day.
+func (m *Matcher) works(e placement.EmployeeID, day roster.Date) bool {
+	status := placement.Status(m.reg.Employees[e].On(EmployeeStatus, day))
+	return status == placement.Active || status == ""
 }
 
 // resolve is Directory.Resolve on what was read.
@@ -68,12 +96,15 @@ func (m *Matcher) resolve(terminal placement.TerminalID, pin string, day roster.
 	return m.issued[pin]
 }
 
-// day keeps what was reckoned for a day; nobody but Serves asks it.
-func (m *Matcher) day(day roster.Date) *placement.Day {
-	if m.days[day] == nil {
-		s := m.reg.Snapshot(m.settings)
-		s.Employees, s.Placements, s.Grants = nil, nil, nil
-		m.days[day] = placement.On(s, day)
+// servesOn keeps what was reckoned for one day: the next punch is mostly of the same.
+func (m *Matcher) servesOn(day roster.Date, s serving) bool {
+	if m.day != day || m.on == nil {
+		m.day, m.on, m.serves = day, placement.On(m.terminal, day), map[serving]bool{}
 	}
-	return m.days[day]
+	serves, known := m.serves[s]
+	if !known {
+		serves = m.on.Serves(s.terminal, s.unit)
+		m.serves[s] = serves
+	}
+	return serves
 }

@@ -15,6 +15,7 @@ type Filter struct {
 	Site       protocol.SiteID
 	Serial     protocol.Serial
 	PIN        string             // in any form
+	PINs       []string           // any of these; none: every one
 	From, To   protocol.LocalTime // From <= time < To, by text, so "2026-01-02" is the beginning of that day
 	Impossible bool               // only those whose time names no date; otherwise a From or To leaves these out
 	Newest     bool               // the newest first
@@ -35,7 +36,7 @@ type Cursor struct {
 var ErrCursor = errors.New("not a place in a list of punches")
 
 // Cursor returns the punch's place.
-func (p Punch) Cursor() Cursor { return Cursor{p.Time, p.terminal, p.Normal, p.Status, p.Nth} }
+func (p Punch) Cursor() Cursor { return Cursor{p.Time, p.Terminal, p.Normal, p.Status, p.Nth} }
 
 // String writes the cursor for an address of a page.
 func (c Cursor) String() string {
@@ -94,6 +95,13 @@ func (f Filter) sql(which string) (where, order string, args []any) {
 	}
 	if f.PIN != "" {
 		test("v.pin = ?", protocol.NormalPIN(f.PIN))
+	}
+	if len(f.PINs) > 0 {
+		pins := make([]any, len(f.PINs))
+		for i, pin := range f.PINs {
+			pins[i] = protocol.NormalPIN(pin)
+		}
+		test("v.pin IN (?"+strings.Repeat(", ?", len(pins)-1)+")", pins...)
 	}
 	direction, after, from := "", ">", ">="
 	if f.Newest {

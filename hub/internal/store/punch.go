@@ -16,14 +16,13 @@ import (
 type Punch struct {
 	protocol.Record
 	Site      protocol.SiteID
+	Terminal  int64  // the register's id of it
 	Normal    string // the PIN in the form that is compared
 	Epoch     protocol.Hash
 	Seq       uint64
 	Received  time.Time // when the first sighting came
 	Flags     Flags
 	Sightings int
-
-	terminal int64
 }
 
 // Punches returns the punches of registered terminals in the order of time. It
@@ -45,7 +44,7 @@ func (s *Store) LastPunch(ctx context.Context, site protocol.SiteID) (p Punch, f
 	var text, pin string
 	err = s.read.QueryRowContext(ctx, `SELECT v.terminal, v.time, v.pin, v.status, v.nth, v.epoch, v.seq
 		FROM epoch e JOIN segment g ON g.epoch = e.id AND g.last = e.through JOIN sighting v ON v.epoch = e.id AND v.seq = e.through
-		WHERE e.site = $1 ORDER BY g.received DESC, e.id DESC LIMIT 1`, string(site)).Scan(&p.terminal, &text, &pin, &status, &nth, &epoch, &seq)
+		WHERE e.site = $1 ORDER BY g.received DESC, e.id DESC LIMIT 1`, string(site)).Scan(&p.Terminal, &text, &pin, &status, &nth, &epoch, &seq)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Punch{}, false, nil
 	}
@@ -155,7 +154,7 @@ func (g *grouping) add(row scanner) (p Punch, complete bool, err error) {
 		return p, false, nil
 	}
 	p, complete = g.end()
-	next.Normal, next.Received, next.Sightings, next.terminal = key.PIN, instant(received), 1, key.Terminal
+	next.Normal, next.Received, next.Sightings, next.Terminal = key.PIN, instant(received), 1, key.Terminal
 	next.Flags = Flags(flags)
 	if unknown || protocol.IsSlotPIN(next.PIN) {
 		next.Flags |= FlagUnknownPIN

@@ -49,6 +49,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"the store in the register", "hub/internal/directory/x.go", importing(own + "hub/internal/store"), "two doors of the store"},
 		{"the vault where rosters are kept", "hub/internal/holding/x.go", importing(own + "hub/internal/vault"), "without asking why"},
 		{"a page in the vault", "hub/internal/vault/x.go", importing("net/http"), "templates leave the vault"},
+		{"the register in the shell of the pages", "hub/internal/web/shell/x.go", importing(own + "hub/internal/directory"), "knows no noun of the hub"},
 		{"MQTT in the pages", "hub/internal/web/x.go", importing(own + "protocol/mqtt"), "do not talk to sites"},
 		{"bbolt outside of the buffer", "agent/internal/collect/x.go", importing("go.etcd.io/bbolt"), "can lose punches"},
 		{"SQL outside of the store", "hub/internal/verify/x.go", importing("database/sql"), "rooms that keep something"},

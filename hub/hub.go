@@ -166,7 +166,7 @@ func (h *Hub) run(ctx context.Context, pages net.Listener) error {
 	server := &http.Server{
 		Handler: web.New(web.Options{
 			Store: h.store, Live: h.status, Metrics: h.metrics, StoreSize: h.storeSize,
-			Logger: h.config.Logger, Version: h.config.Version,
+			Address: pages.Addr().String(), Logger: h.config.Logger, Version: h.config.Version,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,

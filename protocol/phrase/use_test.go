@@ -74,7 +74,9 @@ type function struct {
 
 // readUses reads all Go files and page templates but the tests. A function is an
 // asker when it writes "area."+parameter, puts a parameter into a Condition's code,
-// or hands one on to an asker of its package.
+// or hands one on to an asker of its package. A package that calls Group("area", …) is
+// a group of pages: its Say and Text look into that area, then into the one that all
+// pages share.
 func readUses(t testing.TB, root fs.FS, areas []string) *uses {
 	t.Helper()
 	u := &uses{areas: areas, literals: map[string]bool{}, askers: map[string][]asker{}, consts: map[string]map[string]string{}}
@@ -106,6 +108,7 @@ func readUses(t testing.TB, root fs.FS, areas []string) *uses {
 	}
 	for p, f := range parsed {
 		u.readConsts(path.Dir(p), f)
+		u.findGroup(path.Dir(p), f)
 	}
 	for known := -1; known != u.countAskers(); { // until no asker is found any more
 		known = u.countAskers()
@@ -141,6 +144,24 @@ func (u *uses) readConsts(folder string, f *ast.File) {
 				if text, ok := literal(value); ok && i < len(spec.Names) {
 					u.consts[folder][spec.Names[i].Name] = text
 				}
+			}
+		}
+		return true
+	})
+}
+
+// sharedArea holds the sentences of all pages.
+const sharedArea = "page"
+
+func (u *uses) findGroup(folder string, f *ast.File) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok || name(call.Fun) != "Group" || len(call.Args) == 0 {
+			return true
+		}
+		if area, ok := literal(call.Args[0]); ok && slices.Contains(u.areas, area) {
+			for _, said := range []string{" Say", " Text"} {
+				u.askers[folder+said] = append(u.askers[folder+said], asker{area + ".", 0}, asker{sharedArea + ".", 0})
 			}
 		}
 		return true
@@ -238,6 +259,9 @@ func (u *uses) readFile(set *token.FileSet, folder string, f *ast.File) {
 					}
 				}
 			}
+			if kind, ok := firstText(n); ok && called == "Name" {
+				u.patterns = append(u.patterns, named(kind))
+			}
 			if called == "Say" && len(n.Args) > 1 { // the catalogue's own
 				if pattern, fixed := u.pattern(folder, n.Args[1]); fixed > 0 && strings.Contains(pattern, `\.`) {
 					want.codes = append(want.codes, pattern)
@@ -254,6 +278,7 @@ func (u *uses) readFile(set *token.FileSet, folder string, f *ast.File) {
 var (
 	pageTexts  = regexp.MustCompile(`"([^"]*)"`)
 	pageSays   = regexp.MustCompile(`\.(?i:say)\s+"([^"]+)"`)
+	pageNames  = regexp.MustCompile(`\.Name\s+"([^"]+)"`)
 	pagePrints = regexp.MustCompile(`printf?\s+"([^"]+)"`)
 )
 
@@ -274,6 +299,9 @@ func (u *uses) readPage(p, text string) {
 			want.codes = append(want.codes, prefix+regexp.QuoteMeta(found[1]))
 		}
 		u.asked = append(u.asked, want)
+	}
+	for _, found := range pageNames.FindAllStringSubmatch(text, -1) {
+		u.patterns = append(u.patterns, named(found[1]))
 	}
 	for _, found := range pagePrints.FindAllStringSubmatch(text, -1) {
 		pieces := regexp.MustCompile(`%[a-z]`).Split(found[1], -1)
@@ -347,6 +375,19 @@ func (u *uses) unused(codes []string) (lone []string) {
 	return lone
 }
 
+// named matches the codes of the words that Name turns into sentences.
+func named(kind string) *regexp.Regexp {
+	return regexp.MustCompile(`^([a-z]+\.)?` + regexp.QuoteMeta(kind) + `-[a-z0-9-]+$`)
+}
+
+// firstText is the first argument of a call where it is a text.
+func firstText(call *ast.CallExpr) (string, bool) {
+	if len(call.Args) == 0 {
+		return "", false
+	}
+	return literal(call.Args[0])
+}
+
 // conditionCode returns what a Condition{Code: …} is given as its code.
 func conditionCode(c *ast.CompositeLit) ast.Expr {
 	if name(c.Type) != "Condition" {
@@ -403,15 +444,25 @@ func f(x string) {
 }`
 	const page = `{{$.Say "heading"}} {{$.Say "heading-LACK"}} {{$.Say (printf "light-%s" .Light)}} {{.Say (print "month-" .M)}}`
 	codes := []string{"condition.fork", "condition.full", "condition.nobody", "page.by-table", "page.heading", "page.light-red", "page.lone",
-		"page.month-1", "page.step-read-done", "page.title", "page.whole"}
+		"page.month-1", "page.shared", "page.step-read-done", "page.title", "page.whole", "people.act-lone", "people.kind-a", "people.own"}
+	const group = `package people
+func New(s *Shell) *Pages { return &Pages{s.Group("people", files)} }
+func (p *Pages) f() {
+	v.Text("own")
+	v.Text("shared")
+	v.Text("own-LACK")
+	v.Name("act", x)
+}`
 	u := readUses(t, fstest.MapFS{
-		"hub/web/web.go":          {Data: []byte(program)},
-		"hub/web/pages/site.html": {Data: []byte(page)},
-		"hub/web/web_test.go":     {Data: []byte(`package web; var _ = "lone"`)},
-	}, []string{"condition", "page"})
+		"hub/web/people/people.go":   {Data: []byte(group)},
+		"hub/web/people/page/a.html": {Data: []byte(`{{$.Say "shared"}} {{.Say "own"}} {{$.Say "page-LACK"}} {{.Name "kind" .K}}`)},
+		"hub/web/web.go":             {Data: []byte(program)},
+		"hub/web/pages/site.html":    {Data: []byte(page)},
+		"hub/web/web_test.go":        {Data: []byte(`package web; var _ = "lone"`)},
+	}, []string{"condition", "page", "people"})
 	lacks := u.lacking(codes)
-	if len(lacks) != 6 || slices.ContainsFunc(lacks, func(l string) bool { return !strings.Contains(l, "LACK") }) {
-		t.Errorf("lacking = %q, want the six with LACK", lacks)
+	if len(lacks) != 8 || slices.ContainsFunc(lacks, func(l string) bool { return !strings.Contains(l, "LACK") }) {
+		t.Errorf("lacking = %q, want the eight with LACK", lacks)
 	}
 	if lone, want := u.unused(codes), []string{"condition.nobody", "page.lone"}; !slices.Equal(lone, want) {
 		t.Errorf("unused = %q, want %q", lone, want)

@@ -18,7 +18,7 @@ import (
 func measure(b *testing.B, h *hub, path string) {
 	b.Helper()
 	ask := func(encoding string) int {
-		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r := asking(http.MethodGet, path)
 		r.Header.Set("Accept-Encoding", encoding)
 		w := httptest.NewRecorder()
 		h.pages.ServeHTTP(w, r)

@@ -55,21 +55,21 @@ func TestOnlyReading(t *testing.T) {
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodOptions} {
 		for _, path := range []string{"/", "/healthz", "/language/en"} {
 			w := httptest.NewRecorder()
-			h.pages.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+			h.pages.ServeHTTP(w, asking(method, path))
 			if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" {
 				t.Errorf("%s %s = %d, Allow %q; want 405", method, path, w.Code, w.Header().Get("Allow"))
 			}
 		}
 	}
 	w := httptest.NewRecorder()
-	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	r := asking(http.MethodPost, "/")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	h.pages.ServeHTTP(w, r)
 	if w.Code != http.StatusForbidden {
 		t.Errorf("a POST of another site = %d, want 403", w.Code)
 	}
 	w = httptest.NewRecorder()
-	h.pages.ServeHTTP(w, httptest.NewRequest(http.MethodHead, "/", nil))
+	h.pages.ServeHTTP(w, asking(http.MethodHead, "/"))
 	if w.Code != http.StatusOK || w.Body.Len() != 0 {
 		t.Errorf("HEAD / = %d with %d bytes, want 200 with none", w.Code, w.Body.Len())
 	}
@@ -206,7 +206,7 @@ func TestFirstVisitIsLight(t *testing.T) {
 	h := newHub(t)
 	province(h)
 	fetch := func(path string) (sent int, text string) {
-		r := httptest.NewRequest("GET", path, nil)
+		r := asking("GET", path)
 		r.Header.Set("Accept-Encoding", "gzip, deflate, br")
 		w := httptest.NewRecorder()
 		h.pages.ServeHTTP(w, r)
@@ -236,9 +236,9 @@ func TestFirstVisitIsLight(t *testing.T) {
 
 // TestHtmxIsTheOneThatIsNamed holds NOTICE to the file.
 func TestHtmxIsTheOneThatIsNamed(t *testing.T) {
-	notice, err := os.ReadFile("assets/NOTICE")
+	notice, err := os.ReadFile("shell/assets/NOTICE")
 	ok(t, err)
-	sum := sha256Of(t, "assets/htmx.min.js")
+	sum := sha256Of(t, "shell/assets/htmx.min.js")
 	says(t, string(notice), sum, "2.0.11", "Zero-Clause BSD")
 }
 

@@ -42,33 +42,10 @@ func (s *server) health(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer) // whoever asked may be gone
 }
 
-// figures reads for a scrape what pages show.
+// figures are what a scrape gets: the sites' figures and the size of the database.
 func (s *server) figures(ctx context.Context) (metrics.Figures, error) {
-	f := metrics.Figures{Standings: map[string]int{}}
-	for _, standing := range []Standing{Ready, Starting, Sleeping, Stopped, Interrupted, Missing, Unheard, Unknown} {
-		f.Standings[string(standing)] = 0
-	}
-	sites, _, err := s.sites(ctx, s.Options.Live(), s.Now())
-	if err != nil {
-		return f, err
-	}
-	for _, v := range sites {
-		f.Standings[string(v.Standing)]++
-		f.Sites = append(f.Sites, metrics.Site{ID: string(v.Agent.Site), Backlog: v.State.Backlog.Punches, Heard: v.Heard})
-	}
-	totals, err := s.Store.Totals(ctx)
-	if err != nil {
-		return f, err
-	}
-	f.Terminals, f.Unregistered, f.Epochs, f.Sightings = totals.Terminals, totals.Unregistered, totals.Epochs, totals.Sightings
-	attempts, err := s.Store.Attempts(ctx)
-	if err != nil {
-		return f, err
-	}
-	for _, a := range attempts {
-		f.Attempts += a.Count
-	}
-	if s.StoreSize != nil {
+	f, err := s.sites.Figures(ctx)
+	if err == nil && s.StoreSize != nil {
 		f.StoreBytes, err = s.StoreSize()
 	}
 	return f, err

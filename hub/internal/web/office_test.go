@@ -185,7 +185,7 @@ func punchAt(serial protocol.Serial, pin, wall string, change ...func(*protocol.
 // get asks for a page as a browser would; language is "" or a choice made before.
 func (h *hub) get(path, language string) *http.Response {
 	h.t.Helper()
-	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r := asking(http.MethodGet, path)
 	if language != "" {
 		r.AddCookie(&http.Cookie{Name: "sidik_language", Value: language})
 	}
@@ -287,4 +287,11 @@ func province(h *hub) *office {
 		ok(h.t, h.store.CountAttempt(h.t.Context(), "samsat-mentok", "0123456789abcdef", t.Add(-5*time.Minute)))
 	}
 	return koba
+}
+
+// asking is a request to the hub by a name of its own.
+func asking(method, path string) *http.Request {
+	r := httptest.NewRequest(method, path, nil)
+	r.Host = "127.0.0.1:8080"
+	return r
 }

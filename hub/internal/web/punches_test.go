@@ -198,7 +198,7 @@ func TestDownloadIsTheSameCompressed(t *testing.T) {
 	province(h)
 	plain, err := io.ReadAll(h.get("/punches.csv", "").Body)
 	ok(t, err)
-	r := httptest.NewRequest(http.MethodGet, "/punches.csv", nil)
+	r := asking(http.MethodGet, "/punches.csv")
 	r.Header.Set("Accept-Encoding", "gzip")
 	w := httptest.NewRecorder()
 	h.pages.ServeHTTP(w, r)
@@ -320,7 +320,7 @@ func TestNoPINLeavesThePages(t *testing.T) {
 	broken := httptest.NewRecorder()
 	var log bytes.Buffer
 	web.New(web.Options{Store: breaking{h.store, 1}, Metrics: h.meter, Logger: textLog(&log), Live: func() web.Live { return web.Live{} }}).
-		ServeHTTP(broken, httptest.NewRequest("GET", "/punches?pin="+nip, nil))
+		ServeHTTP(broken, asking("GET", "/punches?pin="+nip))
 	if broken.Code != 500 || !strings.Contains(log.String(), "disk is gone") {
 		t.Fatalf("status %d, log %q: want an error that is logged", broken.Code, &log)
 	}

@@ -1,9 +1,6 @@
-package web
+package shell
 
 import (
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -12,8 +9,8 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 )
 
-func speaker(lang phrase.Lang) speech {
-	return speech{phrase.New(), lang, time.FixedZone("WIB", 7*60*60), time.Date(2020, 1, 30, 0, 30, 0, 0, time.UTC)}
+func speaker(lang phrase.Lang) Speech {
+	return Speech{lang, time.Date(2020, 1, 30, 0, 30, 0, 0, time.UTC), phrase.New(), sharedArea, time.FixedZone("WIB", 7*60*60)}
 }
 
 func TestFormsOfTheLanguages(t *testing.T) {
@@ -56,99 +53,29 @@ func TestFormsOfTheLanguages(t *testing.T) {
 	}
 }
 
-// TestEverySentenceIsUsedAndThere reads templates and code: each code that they
-// name has a sentence, and each sentence of page.json is named. A code that is put
-// together counts by its beginning.
-func TestEverySentenceIsUsedAndThere(t *testing.T) {
-	catalogue := phrase.New()
-	whole := regexp.MustCompile(`(?:Say|say) "([a-z0-9-]+)"|say\("([a-z0-9-]+)"[,)]|(?:count|problem|problem-)\("([a-z0-9-]+)"|(?:notFound|badRequest)\("([a-z-]+)"\)|phrase: "([a-z-]+)"`)
-	begun := regexp.MustCompile(`printf "([a-z0-9-]+-)%s"|"([a-z0-9-]+-)"\s*\+`)
-	named := regexp.MustCompile(`Name "([a-z]+)"`)
-	text := ""
-	for _, pattern := range []string{"*.go", "page/*.html"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil || len(files) == 0 {
-			t.Fatalf("no files %s: %v", pattern, err)
-		}
-		for _, file := range files {
-			if strings.HasSuffix(file, "_test.go") {
-				continue
-			}
-			content, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text += string(content)
-		}
-	}
-	used := map[string]bool{}
-	for _, m := range whole.FindAllStringSubmatch(text, -1) {
-		switch {
-		case m[1]+m[2] != "":
-			used[m[1]+m[2]] = true
-		case m[3] != "":
-			used[m[3]], used[m[3]+"-one"] = true, true
-		default:
-			used["problem-"+m[4]+m[5]], used["problem-"+m[4]+m[5]+"-advice"] = true, true
-		}
-	}
-	if len(used) < 100 {
-		t.Fatalf("only %d codes found: this test looks wrong", len(used))
-	}
-	for code := range used {
-		if !catalogue.Has("page." + code) {
-			t.Errorf("%q is named but has no sentence in page.json", code)
-		}
-	}
-	beginnings := []string{"status-", "verify-"} // of Kind
-	for _, m := range begun.FindAllStringSubmatch(text, -1) {
-		if m[1]+m[2] != "" {
-			beginnings = append(beginnings, m[1]+m[2])
-		}
-	}
-	for _, m := range named.FindAllStringSubmatch(text, -1) {
-		beginnings = append(beginnings, m[1]+"-")
-	}
-	for _, code := range catalogue.Codes() {
-		code, ours := strings.CutPrefix(code, "page.")
-		if !ours || used[code] {
-			continue
-		}
-		if !containsBeginning(beginnings, code) {
-			t.Errorf("the sentence %q is not used", code)
-		}
-	}
-}
-
-func containsBeginning(beginnings []string, code string) bool {
-	for _, b := range beginnings {
-		if strings.HasPrefix(code, b) {
-			return true
-		}
-	}
-	return false
-}
-
 // TestEveryPutTogetherCodeIsThere holds the codes that no reading of the text finds.
 func TestEveryPutTogetherCodeIsThere(t *testing.T) {
 	catalogue := phrase.New()
-	var codes []string
-	for _, s := range []Standing{Ready, Starting, Sleeping, Stopped, Interrupted, Missing, Unheard, Unknown} {
-		codes = append(codes, "standing-"+string(s), "standing-"+string(s)+"-text")
-	}
 	for _, list := range []struct{ before, after string }{
-		{"terminal-", "ok failing unread silent unknown"}, {"notice-", "missing interrupted unheard"}, {"severity-", "error warning info"},
-		{"proof-", "count repeat"}, {"clock-", "synchronised held"}, {"step-", "read buffered sent stored proven"},
-		{"flag-", "impossible-time future-time clock-off unknown-pin contradiction"}, {"month-", "1 2 3 4 5 6 7 8 9 10 11 12"},
-		{"filter-", "today yesterday week"}, {"status-", "other"}, {"verify-", "other"},
+		{"month-", "1 2 3 4 5 6 7 8 9 10 11 12"}, {"status-", "other"}, {"verify-", "other"},
+		{"problem-", "no-page only-reads busy ours form host no-site filter"},
 	} {
 		for _, after := range strings.Fields(list.after) {
-			codes = append(codes, list.before+after)
+			if !catalogue.Has("page." + list.before + after) {
+				t.Errorf("page.%s%s has no sentence", list.before, after)
+			}
 		}
 	}
-	for _, code := range codes {
-		if !catalogue.Has("page." + code) {
-			t.Errorf("page.%s has no sentence", code)
+}
+
+func TestOwnPath(t *testing.T) {
+	for back, want := range map[string]string{
+		"/": "/", "/punches?pin=1&site=a": "/punches?pin=1&site=a", "/sites/a": "/sites/a", "": "/",
+		"https://example.org/": "/", "//example.org/": "/", "/\\example.org": "/", `\\example.org`: "/", "javascript:alert(1)": "/",
+		"punches": "/", "///example.org": "/", "/%0d%0aSet-Cookie:x": "/", "/%5cexample.org": "/", "/%2f/example.org": "/",
+	} {
+		if got := ownPath(back); got != want {
+			t.Errorf("ownPath(%q) = %q, want %q", back, got, want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package web
+package sites
 
 import (
 	"cmp"
@@ -26,7 +26,7 @@ type notice struct {
 const unregistered = "terminal-unregistered"
 
 // conditions returns what a site's agent and the hub say of the site, in words.
-func (s speech) conditions(site protocol.SiteID, st reported, hub []store.Condition) []notice {
+func (s speaker) conditions(site protocol.SiteID, st reported, hub []store.Condition) []notice {
 	var all []notice
 	for _, c := range st.Conditions {
 		all = append(all, s.condition(site, c.Code, c.Subject, c.Args, c.Severity, c.Since))
@@ -44,14 +44,14 @@ func (s speech) conditions(site protocol.SiteID, st reported, hub []store.Condit
 
 // condition finds the sentence of a code. An agent may be newer than this hub: its
 // code is shown then, because something to look for is better than nothing.
-func (s speech) condition(site protocol.SiteID, code, subject string, args map[string]string, severity protocol.Severity, since *time.Time) notice {
+func (s speaker) condition(site protocol.SiteID, code, subject string, args map[string]string, severity protocol.Severity, since *time.Time) notice {
 	fill := phrase.Args{"subject": subject}
 	for name, value := range args {
 		fill[name] = value
 	}
-	text := s.catalogue.Say(s.Lang, "condition."+code, fill)
-	if !s.catalogue.Has("condition." + code) {
-		text = s.say("condition-unknown", "code", code, "subject", subject)
+	text, known := s.Tell("condition."+code, fill)
+	if !known {
+		text = s.Text("condition-unknown", "code", code, "subject", subject)
 	}
 	return notice{Site: site, Severity: severity, Text: text, Since: since, code: code}
 }

@@ -1,17 +1,20 @@
-package web
+package sites
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
 // siteDetail is the data of site.html.
 type siteDetail struct {
-	speech
+	speaker
 	siteView
 	Steps   []step
 	Notices []notice
@@ -20,45 +23,49 @@ type siteDetail struct {
 
 // latestView is the data of latest.html.
 type latestView struct {
-	speech
+	speaker
 	Site   protocol.SiteID // empty: of all
 	Latest []store.Punch
 }
 
-func (s *server) site(w http.ResponseWriter, r *http.Request) error {
+func (s *Pages) site(w http.ResponseWriter, r *http.Request) error {
 	o, err := s.knownSite(r)
 	if err != nil {
 		return err
 	}
 	id := o.Agent.Site
-	return s.show(w, r, frame{Title: string(id), Section: "sites", Aside: true},
-		part{"site", 2 * time.Second, func() (any, error) { return s.siteDetail(r, o) }},
+	return s.Show(w, r, shell.Frame{Title: string(id), Section: "sites", Aside: true},
+		shell.Part{Name: "site", Every: 2 * time.Second, Data: func() (any, error) { return s.siteDetail(r, o) }},
 		s.latestPart(r, id))
 }
 
 // knownSite reads the site that the address names.
-func (s *server) knownSite(r *http.Request) (store.Overview, error) {
+func (s *Pages) knownSite(r *http.Request) (store.Overview, error) {
 	id, err := protocol.ParseSiteID(r.PathValue("site"))
 	if err != nil {
-		return store.Overview{}, notFound("no-site")
+		return store.Overview{}, shell.NotFound("no-site")
 	}
-	return s.Store.Site(r.Context(), id)
+	o, err := s.store.Site(r.Context(), id)
+	if errors.Is(err, store.ErrNoSite) {
+		return o, shell.NotFound("no-site")
+	}
+	return o, err
 }
 
-func (s *server) siteDetail(r *http.Request, o store.Overview) (siteDetail, error) {
+func (s *Pages) siteDetail(r *http.Request, o store.Overview) (siteDetail, error) {
 	ctx, id := r.Context(), o.Agent.Site
-	v := siteDetail{speech: s.speech(r)}
-	held, err := s.Store.Terminals(ctx, id)
+	v := siteDetail{speaker: s.speaker(r)}
+	held, err := s.store.Terminals(ctx, id)
 	if err != nil {
 		return v, err
 	}
-	if v.siteView, err = view(o, held, s.Options.Live(), v.now, s.Zone); err != nil {
+	if v.siteView, err = view(o, held, s.Live(), v.Now, s.Zone); err != nil {
 		return v, err
 	}
-	if v.Receipt, _, err = s.Store.Receipt(ctx, id); err != nil {
+	if v.Receipt, _, err = s.store.Receipt(ctx, id); err != nil {
 		return v, err
 	}
-	last, found, err := s.Store.LastPunch(ctx, id)
+	last, found, err := s.store.LastPunch(ctx, id)
 	if err != nil {
 		return v, err
 	}
@@ -72,11 +79,11 @@ func (s *server) siteDetail(r *http.Request, o store.Overview) (siteDetail, erro
 }
 
 // latestPart is the part of a page that shows the newest punches of one or all sites.
-func (s *server) latestPart(r *http.Request, site protocol.SiteID) part {
-	return part{"latest", 2 * time.Second, func() (any, error) {
-		v := latestView{speech: s.speech(r), Site: site}
+func (s *Pages) latestPart(r *http.Request, site protocol.SiteID) shell.Part {
+	return shell.Part{Name: "latest", Every: 2 * time.Second, Data: func() (any, error) {
+		v := latestView{speaker: s.speaker(r), Site: site}
 		var err error
-		v.Latest, err = s.latest(r.Context(), site, v.now)
+		v.Latest, err = s.latest(r.Context(), site, v.Now)
 		return v, err
 	}}
 }
@@ -84,7 +91,7 @@ func (s *server) latestPart(r *http.Request, site protocol.SiteID) part {
 // latest returns the newest punches. A terminal whose clock runs years ahead would
 // stand at the top for years, so nothing beyond tomorrow is looked at. Most often
 // the last hour has enough, and looking at less is quicker.
-func (s *server) latest(ctx context.Context, site protocol.SiteID, now time.Time) (punches []store.Punch, err error) {
+func (s *Pages) latest(ctx context.Context, site protocol.SiteID, now time.Time) (punches []store.Punch, err error) {
 	const shown = 6
 	const day = 24 * time.Hour
 	here := wall(now, s.Zone)
@@ -97,4 +104,14 @@ func (s *server) latest(ctx context.Context, site protocol.SiteID, now time.Time
 	}
 	f.From = ""
 	return s.collect(ctx, f)
+}
+
+func (s *Pages) collect(ctx context.Context, f store.Filter) (punches []store.Punch, err error) {
+	for p, err := range s.store.Punches(ctx, f) {
+		if err != nil {
+			return nil, fmt.Errorf("read punches: %w", err)
+		}
+		punches = append(punches, p)
+	}
+	return punches, nil
 }

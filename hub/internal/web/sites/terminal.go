@@ -1,4 +1,4 @@
-package web
+package sites
 
 import (
 	"slices"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
@@ -60,19 +61,8 @@ func (v *terminalView) judge(s Standing, wall time.Time) {
 	default:
 		v.Health = "ok"
 	}
-	v.Level = level(v.Logs)
+	v.Level = shell.Level(v.Logs)
 	v.Drift = drift(v.Offset)
-}
-
-// level says how near a terminal is to losing punches: a full log is overwritten.
-func level(f protocol.Fill) string {
-	switch {
-	case f.Capacity <= 0 || f.Used*100 < f.Capacity*80:
-		return "ok"
-	case f.Used*100 < f.Capacity*95:
-		return "high"
-	}
-	return "full"
 }
 
 // drift says how wrong a terminal's clock is, in the steps in which people notice.

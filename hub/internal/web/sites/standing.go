@@ -1,4 +1,4 @@
-package web
+package sites
 
 import (
 	"encoding/json"
@@ -93,12 +93,4 @@ func open(o store.Overview) (st reported, found bool, err error) {
 		st.Told = *e.At
 	}
 	return st, true, nil
-}
-
-// listening returns since when the hub hears its broker, or zero.
-func (l Live) listening() time.Time {
-	if !l.Broker {
-		return time.Time{}
-	}
-	return l.Since
 }

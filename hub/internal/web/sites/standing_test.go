@@ -1,10 +1,13 @@
-package web
+package sites
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 )
 
 func TestStanding(t *testing.T) {
@@ -45,8 +48,8 @@ func TestLevelAndDrift(t *testing.T) {
 		want string
 	}{{protocol.Fill{Used: 79_999, Capacity: 100_000}, "ok"}, {protocol.Fill{Used: 80_000, Capacity: 100_000}, "high"},
 		{protocol.Fill{Used: 95_000, Capacity: 100_000}, "full"}, {protocol.Fill{Used: 5}, "ok"}} {
-		if got := level(row.fill); got != row.want {
-			t.Errorf("level(%v) = %s, want %s", row.fill, got, row.want)
+		if got := shell.Level(row.fill); got != row.want {
+			t.Errorf("Level(%v) = %s, want %s", row.fill, got, row.want)
 		}
 	}
 	for offset, want := range map[protocol.Offset]string{0: "ok", -60: "ok", 61: "off", -300: "off", 301: "wrong", -2_000_000_000: "wrong", protocol.OffsetUnknown: "unknown"} {
@@ -56,22 +59,25 @@ func TestLevelAndDrift(t *testing.T) {
 	}
 }
 
-func TestOwnPath(t *testing.T) {
-	for back, want := range map[string]string{
-		"/": "/", "/punches?pin=1&site=a": "/punches?pin=1&site=a", "/sites/a": "/sites/a", "": "/",
-		"https://example.org/": "/", "//example.org/": "/", "/\\example.org": "/", `\\example.org`: "/", "javascript:alert(1)": "/",
-		"punches": "/", "///example.org": "/", "/%0d%0aSet-Cookie:x": "/", "/%5cexample.org": "/", "/%2f/example.org": "/",
+// TestEveryPutTogetherCodeIsThere holds the codes that no reading of the text finds.
+func TestEveryPutTogetherCodeIsThere(t *testing.T) {
+	catalogue := phrase.New()
+	var codes []string
+	for _, s := range []Standing{Ready, Starting, Sleeping, Stopped, Interrupted, Missing, Unheard, Unknown} {
+		codes = append(codes, "standing-"+string(s), "standing-"+string(s)+"-text")
+	}
+	for _, list := range []struct{ before, after string }{
+		{"terminal-", "ok failing unread silent unknown"}, {"notice-", "missing interrupted unheard"}, {"severity-", "error warning info"},
+		{"proof-", "count repeat"}, {"clock-", "synchronised held"}, {"step-", "read buffered sent stored proven"},
+		{"flag-", "impossible-time future-time clock-off unknown-pin contradiction"}, {"filter-", "today yesterday week"},
 	} {
-		if got := ownPath(back); got != want {
-			t.Errorf("ownPath(%q) = %q, want %q", back, got, want)
+		for _, after := range strings.Fields(list.after) {
+			codes = append(codes, list.before+after)
 		}
 	}
-}
-
-func TestInert(t *testing.T) {
-	for text, want := range map[string]string{"100017": "100017", "=1+1": "'=1+1", "+62": "'+62", "-5": "'-5", "@SUM": "'@SUM", "\tx": "'\tx", "\rx": "'\rx", "": "", "slot:7": "slot:7"} {
-		if got := inert(text); got != want {
-			t.Errorf("inert(%q) = %q, want %q", text, got, want)
+	for _, code := range codes {
+		if !catalogue.Has("page." + code) {
+			t.Errorf("page.%s has no sentence", code)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package web
+package sites
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
@@ -24,8 +25,8 @@ func (v siteView) Oldest() *time.Time { return v.State.Backlog.Oldest }
 
 // overviewView is the data of summary.html and sites.html.
 type overviewView struct {
-	speech
-	Live      Live
+	speaker
+	Live      shell.Live
 	Sites     []siteView
 	Notices   []notice
 	More      int // notices that are not listed
@@ -40,9 +41,9 @@ type overviewView struct {
 // maxNotices keeps a bad day readable; each site's page has all of its own.
 const maxNotices = 12
 
-func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
+func (s *Pages) overview(w http.ResponseWriter, r *http.Request) error {
 	every := 2 * time.Second
-	totals, err := s.Store.Totals(r.Context())
+	totals, err := s.store.Totals(r.Context())
 	if err != nil {
 		return err
 	}
@@ -50,23 +51,23 @@ func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
 		every = 10 * time.Second // a page of hundreds of sites is large and changes all the time
 	}
 	read := sync.OnceValues(func() (overviewView, error) { return s.overviewView(r) })
-	return s.show(w, r, frame{Title: s.speech(r).say("title-sites"), Section: "sites"},
-		part{"summary", every, func() (any, error) { return read() }},
+	return s.Show(w, r, shell.Frame{Title: s.Speech(r).Text("title-sites"), Section: "sites"},
+		shell.Part{Name: "summary", Every: every, Data: func() (any, error) { return read() }},
 		s.latestPart(r, ""),
-		part{"sites", every, func() (any, error) { return read() }})
+		shell.Part{Name: "sites", Every: every, Data: func() (any, error) { return read() }})
 }
 
-func (s *server) overviewView(r *http.Request) (overviewView, error) {
+func (s *Pages) overviewView(r *http.Request) (overviewView, error) {
 	ctx := r.Context()
-	v := overviewView{speech: s.speech(r), Live: s.Options.Live()}
+	v := overviewView{speaker: s.speaker(r), Live: s.Live()}
 	var err error
-	if v.Sites, v.Strangers, err = s.sites(ctx, v.Live, v.now); err != nil {
+	if v.Sites, v.Strangers, err = s.sites(ctx, v.Live, v.Now); err != nil {
 		return v, err
 	}
-	if v.Attempts, err = s.Store.Attempts(ctx); err != nil {
+	if v.Attempts, err = s.store.Attempts(ctx); err != nil {
 		return v, err
 	}
-	hub, err := s.Store.Conditions(ctx, "")
+	hub, err := s.store.Conditions(ctx, "")
 	if err != nil {
 		return v, err
 	}
@@ -75,12 +76,12 @@ func (s *server) overviewView(r *http.Request) (overviewView, error) {
 }
 
 // sites reads all sites and, apart, the terminals that nobody registered.
-func (s *server) sites(ctx context.Context, live Live, now time.Time) (views []siteView, strangers []store.Terminal, err error) {
-	all, err := s.Store.Sites(ctx)
+func (s *Pages) sites(ctx context.Context, live shell.Live, now time.Time) (views []siteView, strangers []store.Terminal, err error) {
+	all, err := s.store.Sites(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	held, err := s.Store.Terminals(ctx, "")
+	held, err := s.store.Terminals(ctx, "")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -102,13 +103,13 @@ func (s *server) sites(ctx context.Context, live Live, now time.Time) (views []s
 }
 
 // view puts together what is known of one site.
-func view(o store.Overview, held []store.Terminal, live Live, now time.Time, zone *time.Location) (siteView, error) {
+func view(o store.Overview, held []store.Terminal, live shell.Live, now time.Time, zone *time.Location) (siteView, error) {
 	st, found, err := open(o)
 	if err != nil {
 		return siteView{}, err
 	}
 	v := siteView{Overview: o, Reported: found, State: st}
-	v.Standing = standing(st.Status, o.Heard, live.listening(), now)
+	v.Standing = standing(st.Status, o.Heard, live.Listening(), now)
 	v.Terminals = terminals(v.Standing, st, held, wall(now, zone))
 	return v, nil
 }
@@ -134,7 +135,7 @@ func (v *overviewView) sum(hub []store.Condition) {
 		}
 		if site.Standing.Alarming() {
 			v.Notices = append(v.Notices, notice{Site: site.Agent.Site, Severity: protocol.SeverityError,
-				Text: v.say("notice-"+string(site.Standing), "since", v.Moment(site.Heard)), code: string(site.Standing)})
+				Text: v.Text("notice-"+string(site.Standing), "since", v.Moment(site.Heard)), code: string(site.Standing)})
 		}
 		v.Terminals += len(site.Terminals)
 		for _, t := range site.Terminals {

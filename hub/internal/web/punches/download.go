@@ -1,4 +1,4 @@
-package web
+package punches
 
 import (
 	"compress/gzip"
@@ -26,7 +26,7 @@ const (
 // header of fixed names, terminal after terminal, oldest first, times as they stand
 // on the terminal. It streams, so an error on the way can only be shown by breaking
 // off: a browser then says that the download failed instead of keeping half a file.
-func (s *server) download(w http.ResponseWriter, r *http.Request) error {
+func (s *Pages) download(w http.ResponseWriter, r *http.Request) error {
 	q, f, err := s.asked(r)
 	if err != nil {
 		return err
@@ -69,8 +69,8 @@ func (s *server) download(w http.ResponseWriter, r *http.Request) error {
 
 // sources divides a filter into one for each terminal: of one terminal the store
 // reads any number of punches in the order in which it keeps them.
-func (s *server) sources(ctx context.Context, f store.Filter) (sources []store.Filter, err error) {
-	terminals, err := s.Store.Terminals(ctx, f.Site)
+func (s *Pages) sources(ctx context.Context, f store.Filter) (sources []store.Filter, err error) {
+	terminals, err := s.store.Terminals(ctx, f.Site)
 	for _, t := range terminals {
 		if !t.Registered.IsZero() && (f.Serial == "" || f.Serial == t.Serial) {
 			of := f
@@ -82,7 +82,7 @@ func (s *server) sources(ctx context.Context, f store.Filter) (sources []store.F
 }
 
 // downloadFrom writes the punches of one terminal, portion by portion.
-func (s *server) downloadFrom(ctx context.Context, limit *http.ResponseController, out *csv.Writer, f store.Filter) error {
+func (s *Pages) downloadFrom(ctx context.Context, limit *http.ResponseController, out *csv.Writer, f store.Filter) error {
 	for {
 		punches, err := s.collect(ctx, f)
 		if err != nil {
@@ -126,7 +126,7 @@ func (q question) fileName() string {
 	return strings.Join(parts, "_") + ".csv"
 }
 
-func (s *server) row(p store.Punch) []string {
+func (s *Pages) row(p store.Punch) []string {
 	clock, raw := string(p.Time), ""
 	if _, ok := p.Time.Wall(); !ok {
 		clock, raw = "", string(p.Time)

@@ -1,10 +1,9 @@
-package web
+package shell
 
 import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"html/template"
 	"mime"
 	"net/http"
 	"path"
@@ -12,9 +11,6 @@ import (
 
 //go:embed assets/*.css assets/*.js assets/*.svg
 var assetFiles embed.FS
-
-//go:embed page/*.html
-var pageFiles embed.FS
 
 // assets are the files that pages load, by name. Their addresses hold a part of
 // their hash, so that a browser keeps them for good and a new version is a new file.
@@ -28,13 +24,13 @@ type asset struct {
 func loadAssets() assets {
 	files, err := assetFiles.ReadDir("assets")
 	if err != nil {
-		panic("web: assets are not in the program: " + err.Error())
+		panic("shell: assets are not in the program: " + err.Error())
 	}
 	all := assets{}
 	for _, f := range files {
 		text, err := assetFiles.ReadFile("assets/" + f.Name())
 		if err != nil {
-			panic("web: " + err.Error())
+			panic("shell: " + err.Error())
 		}
 		sum := sha256.Sum256(text)
 		kind := mime.TypeByExtension(path.Ext(f.Name()))
@@ -49,13 +45,9 @@ func (a assets) Path(name string) string { return "/assets/" + a[name].hash + "/
 func (a assets) serve(w http.ResponseWriter, r *http.Request) error {
 	file, found := a[r.PathValue("name")]
 	if !found || file.hash != r.PathValue("hash") {
-		return notFound("no-page")
+		return NotFound("no-page")
 	}
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	w.Header().Set("Content-Type", file.kind)
 	return send(w, r, http.StatusOK, file.plain, file.zip)
-}
-
-func loadTemplates() *template.Template {
-	return template.Must(template.ParseFS(pageFiles, "page/*.html"))
 }

@@ -1,4 +1,4 @@
-package web
+package sites
 
 import (
 	"encoding/json"
@@ -26,21 +26,21 @@ type step struct {
 const overdue = 10 * time.Minute
 
 // way is a rule over values: where the last punch is and what keeps it.
-func (s speech) way(v siteView, last store.Punch, found bool, receipt protocol.Receipt) []step {
+func (s speaker) way(v siteView, last store.Punch, found bool, receipt protocol.Receipt) []step {
 	steps := []step{s.stepRead(v), s.stepBuffered(v), s.stepSent(v, last, found), s.stepStored(v, last, found, receipt), s.stepProven(v, receipt)}
 	if v.Standing.Sees() {
 		return steps
 	}
 	for i := range steps[:2] { // what happens at the office is not known now
 		if v.Reported {
-			steps[i].Advice = s.say("step-as-last-told", "time", s.Moment(v.State.Told))
+			steps[i].Advice = s.Text("step-as-last-told", "time", s.Moment(v.State.Told))
 		}
 		steps[i].Light = "unknown"
 	}
 	return steps
 }
 
-func (s speech) stepRead(v siteView) step {
+func (s speaker) stepRead(v siteView) step {
 	out := step{Code: "read", Light: "ok"}
 	told := 0
 	for _, t := range v.Terminals {
@@ -52,52 +52,52 @@ func (s speech) stepRead(v siteView) step {
 			out.At = t.LastRead
 		}
 		if t.LastError != "" {
-			out.Light, out.Trouble, out.Advice = "bad", s.readTrouble(v, t), s.say("step-read-advice")
+			out.Light, out.Trouble, out.Advice = "bad", s.readTrouble(v, t), s.Text("step-read-advice")
 		}
 	}
 	switch {
 	case told == 0:
-		out.Light, out.Detail = "unknown", s.say("step-read-none")
+		out.Light, out.Detail = "unknown", s.Text("step-read-none")
 	case out.At == nil:
-		out.Detail = s.say("step-read-never")
+		out.Detail = s.Text("step-read-never")
 		if out.Light == "ok" {
 			out.Light = "wait"
 		}
 	default:
-		out.Detail = s.say("step-read-detail", "count", s.Number(told))
+		out.Detail = s.Text("step-read-detail", "count", s.Number(told))
 	}
 	return out
 }
 
 // readTrouble prefers the agent's own sentence, which knows the details.
-func (s speech) readTrouble(v siteView, t terminalView) string {
+func (s speaker) readTrouble(v siteView, t terminalView) string {
 	for _, c := range v.State.Conditions {
 		if c.Subject == string(t.Serial) && c.Code == "terminal-"+t.LastError {
 			return s.condition(v.Agent.Site, c.Code, c.Subject, c.Args, c.Severity, c.Since).Text
 		}
 	}
-	return s.say("step-read-trouble", "serial", t.Serial, "cause", t.LastError)
+	return s.Text("step-read-trouble", "serial", t.Serial, "cause", t.LastError)
 }
 
-func (s speech) stepBuffered(v siteView) step {
-	out := step{Code: "buffered", Light: "unknown", Detail: s.say("step-unknown")}
+func (s speaker) stepBuffered(v siteView) step {
+	out := step{Code: "buffered", Light: "unknown", Detail: s.Text("step-unknown")}
 	if !v.Reported {
 		return out
 	}
 	out.Light, out.At = "ok", &v.State.Told
-	out.Detail = s.say("step-buffered-detail", "count", s.Number(v.State.Last))
+	out.Detail = s.Text("step-buffered-detail", "count", s.Number(v.State.Last))
 	if days := v.State.Capacity.DaysLeft; v.State.Capacity.MaxBytes > 0 && days >= 0 && days < 7 {
-		out.Light, out.Trouble = "wait", s.say("step-buffered-room", "days", days)
+		out.Light, out.Trouble = "wait", s.Text("step-buffered-room", "days", days)
 	}
 	for _, c := range v.State.Conditions {
 		if c.Severity != protocol.SeverityInfo && strings.HasPrefix(c.Code, "buffer-") {
-			out.Light, out.Trouble, out.Advice = "bad", s.condition(v.Agent.Site, c.Code, c.Subject, c.Args, c.Severity, c.Since).Text, s.say("step-buffered-advice")
+			out.Light, out.Trouble, out.Advice = "bad", s.condition(v.Agent.Site, c.Code, c.Subject, c.Args, c.Severity, c.Since).Text, s.Text("step-buffered-advice")
 		}
 	}
 	return out
 }
 
-func (s speech) stepSent(v siteView, last store.Punch, found bool) step {
+func (s speaker) stepSent(v siteView, last store.Punch, found bool) step {
 	out := step{Code: "sent", Light: "ok"}
 	if found {
 		out.At = &last.Received
@@ -106,45 +106,45 @@ func (s speech) stepSent(v siteView, last store.Punch, found bool) step {
 	if !v.Standing.Holds() {
 		waiting = protocol.Backlog{}
 	}
-	late := waiting.Oldest != nil && s.now.Sub(*waiting.Oldest) > overdue
+	late := waiting.Oldest != nil && s.Now.Sub(*waiting.Oldest) > overdue
 	switch {
 	case !v.Reported:
-		out.Light, out.Detail = "unknown", s.say("step-unknown")
+		out.Light, out.Detail = "unknown", s.Text("step-unknown")
 	case !v.Standing.Holds():
-		out.Light, out.Detail = "unknown", s.say("step-sent-unknown")
+		out.Light, out.Detail = "unknown", s.Text("step-sent-unknown")
 	case waiting.Punches == 0:
-		out.Detail = s.say("step-sent-all")
+		out.Detail = s.Text("step-sent-all")
 	default:
-		out.Light, out.Detail = "wait", s.say("step-sent-waiting", "count", s.Number(waiting.Punches), "age", s.Age(waiting.Oldest))
+		out.Light, out.Detail = "wait", s.Text("step-sent-waiting", "count", s.Number(waiting.Punches), "age", s.Age(waiting.Oldest))
 	}
 	if v.Standing == Missing || v.Standing == Interrupted || v.Standing == Unheard {
-		out.Light, out.Trouble, out.Advice = "bad", s.say("notice-"+string(v.Standing), "since", s.Moment(v.Heard)), s.say("step-sent-advice-line")
+		out.Light, out.Trouble, out.Advice = "bad", s.Text("notice-"+string(v.Standing), "since", s.Moment(v.Heard)), s.Text("step-sent-advice-line")
 	} else if late {
-		out.Light, out.Advice = "bad", s.say("step-sent-advice-late")
+		out.Light, out.Advice = "bad", s.Text("step-sent-advice-late")
 	}
 	return out
 }
 
-func (s speech) stepStored(v siteView, last store.Punch, found bool, receipt protocol.Receipt) step {
-	out := step{Code: "stored", Light: "wait", Detail: s.say("step-stored-none")}
+func (s speaker) stepStored(v siteView, last store.Punch, found bool, receipt protocol.Receipt) step {
+	out := step{Code: "stored", Light: "wait", Detail: s.Text("step-stored-none")}
 	if found {
 		out.Light, out.At = "ok", &last.Received
-		out.Detail = s.say("step-stored-detail", "count", s.Number(v.Sightings), "serial", last.Serial, "time", s.Wall(last.Time))
+		out.Detail = s.Text("step-stored-detail", "count", s.Number(v.Sightings), "serial", last.Serial, "time", s.Wall(last.Time))
 	}
 	for _, t := range v.Terminals {
 		if !t.Registered && t.Sightings > 0 {
-			out.Light, out.Trouble = "wait", s.say("step-stored-stranger", "serial", t.Serial, "count", s.Number(t.Sightings))
+			out.Light, out.Trouble = "wait", s.Text("step-stored-stranger", "serial", t.Serial, "count", s.Number(t.Sightings))
 			out.Advice, out.Command = s.RegisterCommand(v.Agent.Site, t.Serial), true
 		}
 	}
 	if at, ok := receipt.Of(v.State.Epoch); ok && at.Fork > 0 {
-		out.Light, out.Trouble, out.Advice = "bad", s.say("step-fork", "sequence", s.Number(at.Fork)), s.say("step-fork-advice")
+		out.Light, out.Trouble, out.Advice = "bad", s.Text("step-fork", "sequence", s.Number(at.Fork)), s.Text("step-fork-advice")
 	}
 	return out
 }
 
-func (s speech) stepProven(v siteView, receipt protocol.Receipt) step {
-	out := step{Code: "proven", Light: "unknown", Detail: s.say("step-unknown")}
+func (s speaker) stepProven(v siteView, receipt protocol.Receipt) step {
+	out := step{Code: "proven", Light: "unknown", Detail: s.Text("step-unknown")}
 	held, ok := receipt.Of(v.State.Epoch)
 	if !v.Reported {
 		return out
@@ -153,15 +153,15 @@ func (s speech) stepProven(v siteView, receipt protocol.Receipt) step {
 	out.At = at
 	switch {
 	case v.State.Last == 0:
-		out.Light, out.Detail = "wait", s.say("step-stored-none")
+		out.Light, out.Detail = "wait", s.Text("step-stored-none")
 	case !ok || held.Through == 0:
-		out.Light, out.Detail = "wait", s.say("step-proven-none")
+		out.Light, out.Detail = "wait", s.Text("step-proven-none")
 	case shown.Through < held.Through:
-		out.Light, out.Detail = "wait", s.say("step-proven-waiting", "through", s.Number(held.Through), "shown", s.Number(shown.Through))
+		out.Light, out.Detail = "wait", s.Text("step-proven-waiting", "through", s.Number(held.Through), "shown", s.Number(shown.Through))
 	case held.Through < v.State.Last:
-		out.Light, out.Detail = "wait", s.say("step-proven-part", "through", s.Number(held.Through), "last", s.Number(v.State.Last))
+		out.Light, out.Detail = "wait", s.Text("step-proven-part", "through", s.Number(held.Through), "last", s.Number(v.State.Last))
 	default:
-		out.Light, out.Detail = "ok", s.say("step-proven-all", "through", s.Number(held.Through))
+		out.Light, out.Detail = "ok", s.Text("step-proven-all", "through", s.Number(held.Through))
 	}
 	return out
 }
@@ -179,6 +179,6 @@ func (r reported) shown() (held protocol.EpochStore, at *time.Time) {
 }
 
 // RegisterCommand is what an operator types so that a terminal's punches count.
-func (speech) RegisterCommand(site protocol.SiteID, serial protocol.Serial) string {
+func (speaker) RegisterCommand(site protocol.SiteID, serial protocol.Serial) string {
 	return "sidik-hub terminal add --site " + string(site) + " --serial " + string(serial)
 }

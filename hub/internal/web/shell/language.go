@@ -1,4 +1,4 @@
-package web
+package shell
 
 import (
 	"net/http"
@@ -21,10 +21,10 @@ func languageOf(r *http.Request) phrase.Lang {
 }
 
 // language remembers a choice and goes back to where it was made.
-func (s *server) language(w http.ResponseWriter, r *http.Request) error {
+func (s *Shell) language(w http.ResponseWriter, r *http.Request) error {
 	chosen := phrase.Lang(r.PathValue("language"))
 	if chosen != phrase.Indonesian && chosen != phrase.English {
-		return notFound("no-page")
+		return NotFound("no-page")
 	}
 	http.SetCookie(w, &http.Cookie{
 		Name: languageCookie, Value: string(chosen), Path: "/", MaxAge: 365 * 24 * 60 * 60,

@@ -47,6 +47,9 @@ func Find(c Case) []Finding {
 	}
 	f.missing()
 	f.administrators()
+	for i := range f.findings {
+		f.prove(&f.findings[i])
+	}
 	return sorted(f.findings)
 }
 

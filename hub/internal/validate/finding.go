@@ -6,6 +6,7 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
 
 // Class is one of the ten kinds of findings, by the letter that the agency uses.
@@ -86,7 +87,28 @@ type Finding struct {
 	Unit          placement.UnitID `json:"unit,omitempty"`
 	Held          string           `json:"held,omitempty"`
 	Want          string           `json:"want,omitempty"`
-	Acts          []Act            `json:"acts"` // the proposed one first
+	Acts          []Act            `json:"acts"`     // the proposed one first
+	Evidence      protocol.Hash    `json:"evidence"` // of all that was seen but the slot: another template or name makes another finding
+
+	keep []roster.Keep
+}
+
+// ID names a finding among those of its terminal, as long as its evidence stays.
+func (f Finding) ID() string { return f.Evidence.String()[:8] }
+
+// Keep is what a roster must leave alone so that the finding may stay.
+func (f Finding) Keep() []roster.Keep { return f.keep }
+
+// Needs is the mode under which agents carry out an act of the roster; Observe where
+// the act is none, and is done by a change of the register or by people.
+func (f Finding) Needs(a Act) roster.Mode {
+	switch {
+	case a == ActDelete, a == ActAdd && f.Class == Template, a == ActGrant && f.Code == PrivilegeMore:
+		return roster.Enforce
+	case a == ActAdd, a == ActRename, a == ActGrant && f.Code == PrivilegeLess:
+		return roster.Add
+	}
+	return roster.Observe
 }
 
 // sorted brings findings into their order: by class, PIN, slot, code and finger.

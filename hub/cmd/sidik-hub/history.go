@@ -9,7 +9,6 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/protocol"
-	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 )
 
 // terminalHistory lists the rosters that were issued for a terminal.
@@ -56,11 +55,7 @@ func (o *operator) terminalOutcomes() *cobra.Command {
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 				fmt.Fprintln(w, o.say("outcomes-head", nil))
 				for _, v := range all {
-					outcome := o.say("outcome-done", nil)
-					if v.Reason != "" {
-						outcome = o.reason(v.Reason)
-					}
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", when(v.At), v.Site, v.Serial, v.Order, v.PIN, o.act(v.Act, v.Finger), outcome)
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", when(v.At), v.Site, v.Serial, v.Order, v.PIN, o.words().Act(v.Act, v.Finger), o.words().Outcome(v.Reason))
 				}
 				return w.Flush()
 			})
@@ -70,13 +65,4 @@ func (o *operator) terminalOutcomes() *cobra.Command {
 	cmd.Flags().StringVar(&serial, "serial", "", o.say("flag-serial", nil))
 	cmd.Flags().StringVar(&pin, "pin", "", o.say("flag-pin", nil))
 	return cmd
-}
-
-// act is what a change does, in words; the agent's own word where this version knows
-// no other.
-func (o *operator) act(code string, finger uint8) string {
-	if said := o.say("act-"+code, phrase.Args{"finger": finger}); said != "hub.act-"+code {
-		return said
-	}
-	return code
 }

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/wording"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
@@ -45,7 +44,7 @@ func (o *operator) terminalHoldings() *cobra.Command {
 						order, should = t.Order.String(), fmt.Sprintf("%d/%d", t.ShouldUsers, t.ShouldFingers)
 					}
 					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Site, t.Serial, or(string(t.Mode), "-"), order, should, held,
-						o.standing(t), or(o.reasons(t.Results.Blocked), "-"))
+						o.words().Standing(t), or(o.words().Reasons(t.Results.Blocked), "-"))
 				}
 				return w.Flush()
 			})
@@ -53,41 +52,11 @@ func (o *operator) terminalHoldings() *cobra.Command {
 	}
 }
 
-// standing is the word for how far a terminal is.
-func (o *operator) standing(t holding.Terminal) string {
-	switch {
-	case t.Order == (protocol.Seq{}):
-		return o.say("standing-none", nil)
-	case !t.Sealed:
-		return o.say("standing-unsealed", nil)
-	case t.Ahead():
-		return o.say("standing-ahead", nil)
-	case t.Standing() == "":
-		return o.say("standing-sent", nil)
+// words puts what happens at terminals into the operator's language.
+func (o *operator) words() wording.Words {
+	return func(code string, args phrase.Args) (string, bool) {
+		return o.catalogue.Say(o.lang, code, args), o.catalogue.Has(code)
 	}
-	return o.say("standing-"+string(t.Standing()), nil)
-}
-
-// reasons counts why changes stay undone.
-func (o *operator) reasons(blocked []protocol.Outcome) string {
-	counts := map[string]int{}
-	for _, b := range blocked {
-		counts[b.Reason]++
-	}
-	var words []string
-	for _, reason := range slices.Sorted(maps.Keys(counts)) {
-		words = append(words, fmt.Sprintf("%s: %d", o.reason(reason), counts[reason]))
-	}
-	return strings.Join(words, ", ")
-}
-
-// reason is the words for why a change is not made; the agent's own word where this
-// version knows no other.
-func (o *operator) reason(code string) string {
-	if said := o.say("reason-"+code, nil); said != "hub.reason-"+code {
-		return said
-	}
-	return code
 }
 
 // terminalPlan shows what lies between a terminal's roster and its inventory, with names.
@@ -151,40 +120,21 @@ func (o *operator) showPlan(out io.Writer, r roster.Roster, inv roster.Inventory
 		fmt.Fprintln(w, o.say("plan-changes", phrase.Args{"changes": len(plan.Changes)}))
 	}
 	for n, c := range plan.Changes {
-		fmt.Fprintf(w, "%d.\t%s\t%s\t%s\n", n+1, o.change(c), c.PIN, names[protocol.NormalPIN(c.PIN)])
+		fmt.Fprintf(w, "%d.\t%s\t%s\t%s\n", n+1, o.words().Change(c), c.PIN, names[protocol.NormalPIN(c.PIN)])
 	}
 	if len(plan.Blocked) > 0 {
 		fmt.Fprintln(w, o.say("plan-blocked", phrase.Args{"changes": len(plan.Blocked)}))
 	}
 	for _, b := range plan.Blocked {
-		fmt.Fprintf(w, "-\t%s\t%s\t%s\t%s\n", o.change(b.Change), b.Change.PIN, names[protocol.NormalPIN(b.Change.PIN)], o.reason(string(b.Reason)))
+		fmt.Fprintf(w, "-\t%s\t%s\t%s\t%s\n", o.words().Change(b.Change), b.Change.PIN, names[protocol.NormalPIN(b.Change.PIN)], o.words().Reason(string(b.Reason)))
 	}
 	if len(plan.Findings) > 0 {
 		fmt.Fprintln(w, o.say("plan-findings", phrase.Args{"findings": len(plan.Findings)}))
 	}
 	for _, f := range plan.Findings {
-		fmt.Fprintf(w, "!\t%s\t%s\t%s\n", o.say("finding-"+f.Code, nil), f.PIN, names[protocol.NormalPIN(f.PIN)])
+		fmt.Fprintf(w, "!\t%s\t%s\t%s\n", o.words().Finding(f.Code), f.PIN, names[protocol.NormalPIN(f.PIN)])
 	}
 	return w.Flush()
-}
-
-// change is one change in words, without whom it is about.
-func (o *operator) change(c roster.Change) string {
-	said := o.act(string(c.Act), c.Finger.Number)
-	var fields []string
-	if c.Act == roster.SetUser && c.Name != nil {
-		fields = append(fields, o.say("field-name", phrase.Args{"name": string(c.Name)}))
-	}
-	if c.Privilege != "" && (c.Act == roster.SetUser || c.Privilege != roster.User) {
-		fields = append(fields, o.say("field-privilege", phrase.Args{"privilege": c.Privilege}))
-	}
-	if c.Card != nil {
-		fields = append(fields, o.say("field-card", phrase.Args{"card": *c.Card}))
-	}
-	if len(fields) > 0 {
-		said += " (" + strings.Join(fields, ", ") + ")"
-	}
-	return said
 }
 
 // terminalApprove lets a plan that an agent stopped at go on, in the name of a person.

@@ -63,7 +63,7 @@ func (s Speech) Text(code string, pairs ...any) string {
 
 // Tell returns the sentence of a whole code, area.code, of any area; false where the
 // catalogue has none.
-func (s Speech) Tell(code string, args map[string]any) (string, bool) {
+func (s Speech) Tell(code string, args phrase.Args) (string, bool) {
 	return s.catalogue.Say(s.Lang, code, args), s.catalogue.Has(code)
 }
 

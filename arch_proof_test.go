@@ -47,6 +47,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"a database in the rule of placements", "hub/internal/placement/x.go", importing("database/sql"), "tried out before anything is saved"},
 		{"a database in the rule of findings", "hub/internal/validate/x.go", importing("database/sql"), "what came by file"},
 		{"the store in the register", "hub/internal/directory/x.go", importing(own + "hub/internal/store"), "two doors of the store"},
+		{"the vault where jobs are kept", "hub/internal/job/x.go", importing(own + "hub/internal/vault"), "kept without a template"},
 		{"the vault where rosters are kept", "hub/internal/holding/x.go", importing(own + "hub/internal/vault"), "without asking why"},
 		{"a page in the vault", "hub/internal/vault/x.go", importing("net/http"), "templates leave the vault"},
 		{"the register in the shell of the pages", "hub/internal/web/shell/x.go", importing(own + "hub/internal/directory"), "knows no noun of the hub"},

@@ -61,7 +61,7 @@ func (m *Matcher) Meet(terminal placement.TerminalID, pin string, day roster.Dat
 	for _, s := range m.servings[terminal] {
 		meeting.Served = meeting.Served || s.Holds(day)
 	}
-	meeting.Employee = m.resolve(terminal, protocol.NormalPIN(pin), day)
+	meeting.Employee = m.Whose(terminal, pin, day)
 	if meeting.Employee == 0 || !m.works(meeting.Employee, day) {
 		return meeting
 	}
@@ -79,8 +79,9 @@ func (m *Matcher) works(e placement.EmployeeID, day roster.Date) bool {
 	return status == placement.Active || status == ""
 }
 
-// resolve is Directory.Resolve on what was read.
-func (m *Matcher) resolve(terminal placement.TerminalID, pin string, day roster.Date) (everywhere placement.EmployeeID) {
+// Whose is Directory.Resolve on what was read; 0 for nobody.
+func (m *Matcher) Whose(terminal placement.TerminalID, pin string, day roster.Date) (everywhere placement.EmployeeID) {
+	pin = protocol.NormalPIN(pin)
 	for _, a := range m.aliases[pin] {
 		switch {
 		case !a.Holds(day):

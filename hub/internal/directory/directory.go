@@ -158,6 +158,9 @@ type moment struct {
 	terminals int64 // how many are registered: that is no change of the register
 }
 
+// Change is the number of the newest change that the register knows.
+func (r *Register) Change() int64 { return r.moment.change }
+
 func momentOf(ctx context.Context, read reader) (m moment, err error) {
 	err = read(ctx, func(rows *sql.Rows) error { return rows.Scan(&m.change, &m.terminals) },
 		"SELECT (SELECT COALESCE(MAX(n), 0) FROM register_change), (SELECT COUNT(*) FROM terminal WHERE registered > 0)")

@@ -148,10 +148,11 @@ func (r *Rosters) Reckon(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("read generation: %w", err)
 	}
-	snapshot := register.Snapshot(r.o.Settings)
-	if err := r.fingers(ctx, snapshot.Employees); err != nil {
-		return err
+	best, err := r.o.Vault.Best(ctx)
+	if err != nil {
+		return fmt.Errorf("read what the vault holds: %w", err)
 	}
+	snapshot := Snapshot(register, r.o.Settings, best)
 	var failed []error
 	for id, want := range placement.On(snapshot, roster.DateOf(now)).Rosters() {
 		t := register.Terminals[id]
@@ -166,23 +167,21 @@ func (r *Rosters) Reckon(ctx context.Context, now time.Time) error {
 	return errors.Join(failed...)
 }
 
-// fingers gives employees their best templates, by what they are.
-func (r *Rosters) fingers(ctx context.Context, employees []placement.Employee) error {
-	best, err := r.o.Vault.Best(ctx)
-	if err != nil {
-		return fmt.Errorf("read what the vault holds: %w", err)
-	}
+// Snapshot is a register as the rule needs it, with the best templates of its employees,
+// by what they are. Whoever foretells rosters asks the rule with the same.
+func Snapshot(reg *directory.Register, settings placement.Settings, best []vault.Held) placement.Snapshot {
+	s := reg.Snapshot(settings)
 	of := map[placement.EmployeeID][]roster.Finger{}
 	for _, h := range best {
 		id := placement.EmployeeID(h.Employee)
 		of[id] = append(of[id], roster.Finger{Number: h.Finger, Algorithm: h.Algorithm, Digest: h.Digest})
 	}
-	for i := range employees {
-		list := of[employees[i].ID]
+	for i := range s.Employees {
+		list := of[s.Employees[i].ID]
 		slices.SortFunc(list, func(a, b roster.Finger) int {
 			return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Algorithm, b.Algorithm))
 		})
-		employees[i].Fingers = list
+		s.Employees[i].Fingers = list
 	}
-	return nil
+	return s
 }

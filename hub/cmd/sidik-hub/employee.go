@@ -15,7 +15,7 @@ import (
 // employee keeps the people. NUMBER is a NIP, a NIK or the hub's PIN.
 func (o *operator) employee() *cobra.Command {
 	cmd := &cobra.Command{Use: "employee", Short: o.sayRegister("employee-short", nil)}
-	cmd.AddCommand(o.employeeAdd(), o.employeeSet(), o.employeeAlias(), o.employeeList(), o.employeeShow())
+	cmd.AddCommand(o.employeeAdd(), o.employeeSet(), o.employeeAlias(), o.employeeList(), o.employeeShow(), o.employeeWhere())
 	return cmd
 }
 

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/broker"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/dispatch"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
@@ -28,6 +29,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/pull"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/rosters"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -73,15 +75,16 @@ const (
 
 // Hub is one running hub.
 type Hub struct {
-	config   Config
-	key      seal.SigningKey
-	store    *store.Store
-	metrics  *metrics.Metrics
-	dispatch *dispatch.Dispatch
-	ingest   *ingest.Ingest
-	rosters  *rosters.Rosters
-	pull     *pull.Pull
-	brokers  []string
+	config    Config
+	key       seal.SigningKey
+	store     *store.Store
+	metrics   *metrics.Metrics
+	dispatch  *dispatch.Dispatch
+	ingest    *ingest.Ingest
+	rosters   *rosters.Rosters
+	campaigns *campaign.Campaigns
+	pull      *pull.Pull
+	brokers   []string
 
 	mu    sync.Mutex // guards live
 	live  web.Live
@@ -145,8 +148,11 @@ func Run(ctx context.Context, c Config) (err error) {
 		Store: s, Holding: held, Vault: templates{fingers}, Dispatch: h.dispatch, Meter: h.metrics, Hub: key.Public(), Sealing: sealing,
 		Workers: runtime.GOMAXPROCS(0), Logger: c.Logger,
 	})
+	h.campaigns = campaign.New(campaign.Options{
+		Database: s, Directory: register, Survey: survey.New(register, fingers, held, placement.Usual()), Now: time.Now, Logger: c.Logger,
+	})
 	h.rosters = rosters.New(rosters.Options{
-		Directory: register, Vault: fingers, Holding: held, Settings: placement.Usual(), Generation: s.Generation,
+		Directory: register, Vault: fingers, Holding: held, Decisions: h.campaigns, Settings: placement.Usual(), Generation: s.Generation,
 		Changed: h.dispatch.RostersChanged, Now: time.Now, Logger: c.Logger,
 	})
 	h.pull = pull.New(pull.Options{
@@ -184,6 +190,7 @@ func (h *Hub) run(ctx context.Context, pages net.Listener) error {
 		}
 	})
 	parts.Go(func() { cancel(h.rosters.Run(ctx)) })
+	parts.Go(func() { cancel(h.campaigns.Run(ctx)) })
 	parts.Go(func() { cancel(h.pull.Run(ctx)) })
 	parts.Go(func() {
 		<-ctx.Done()

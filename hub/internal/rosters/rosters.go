@@ -1,5 +1,5 @@
-// Package rosters reckons what every terminal should hold, from the register and
-// the vault, and issues it when it has changed.
+// Package rosters reckons what every terminal should hold, from the register, the
+// vault and what people accepted as it is, and issues it when it has changed.
 //
 // It knows the rule (placement), where the rule's facts are, and where its answers
 // go; it decides nothing itself. Beware: the day changes what people are where, so
@@ -17,6 +17,7 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/validate"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
@@ -40,11 +41,18 @@ type Holding interface {
 		generation uint64, at time.Time) (order protocol.Seq, fresh bool, err error)
 }
 
+// Decisions is what people decided about findings.
+type Decisions interface {
+	Last(ctx context.Context) (int64, error)
+	Accepted(ctx context.Context, day roster.Date) (map[placement.TerminalID][]validate.Finding, error)
+}
+
 // Options are the parts of a Rosters. All but the intervals are needed.
 type Options struct {
 	Directory  Directory
 	Vault      Vault
 	Holding    Holding
+	Decisions  Decisions
 	Settings   placement.Settings
 	Generation func(ctx context.Context) (protocol.Generation, error)
 	Changed    func(site protocol.SiteID) // a terminal of the site has another roster
@@ -65,9 +73,10 @@ type Rosters struct {
 
 // version is what rosters depend on, as far as it is cheap to ask.
 type version struct {
-	change int64 // of the register
-	line   int64 // of the vault's audit, the last that changes a finger
-	day    roster.Date
+	change   int64 // of the register
+	line     int64 // of the vault's audit, the last that changes a finger
+	decision int64
+	day      roster.Date
 }
 
 // New returns what has not reckoned yet.
@@ -124,6 +133,9 @@ func (r *Rosters) version(ctx context.Context, now time.Time) (version, error) {
 	if len(last) > 0 {
 		v.change = last[0].N
 	}
+	if v.decision, err = r.o.Decisions.Last(ctx); err != nil {
+		return v, err
+	}
 	err = r.o.Vault.Audit(ctx, r.line, 0, func(l vault.Line) error {
 		r.line = l.N
 		if l.Act != vault.ActGet { // looking at a template changes no roster
@@ -153,9 +165,16 @@ func (r *Rosters) Reckon(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("read what the vault holds: %w", err)
 	}
 	snapshot := Snapshot(register, r.o.Settings, best)
+	accepted, err := r.o.Decisions.Accepted(ctx, roster.DateOf(now))
+	if err != nil {
+		return fmt.Errorf("read what was accepted: %w", err)
+	}
 	var failed []error
 	for id, want := range placement.On(snapshot, roster.DateOf(now)).Rosters() {
 		t := register.Terminals[id]
+		for _, f := range accepted[id] {
+			want = f.Accept(want)
+		}
 		_, fresh, err := r.o.Holding.SetRoster(ctx, t.Site, t.Serial, want, generation.Number, now)
 		switch {
 		case err != nil:

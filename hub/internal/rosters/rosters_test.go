@@ -12,12 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/rosters"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/storetest"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
@@ -41,6 +43,7 @@ type province struct {
 	vault     *vault.Vault
 	holding   *holding.Holding
 	rosters   *rosters.Rosters
+	campaigns *campaign.Campaigns
 	employee  placement.EmployeeID
 	pin       string
 
@@ -68,8 +71,10 @@ func each(t *testing.T, body func(p *province)) {
 		p.directory, p.holding = directory.New(s, settings), holding.New(s)
 		p.vault, err = vault.Open(t.Context(), s, t.TempDir(), p.clock)
 		ok(t, err)
+		p.campaigns = campaign.New(campaign.Options{Database: s, Directory: p.directory, Now: p.clock, Logger: slog.New(slog.DiscardHandler),
+			Survey: survey.New(p.directory, p.vault, p.holding, settings)})
 		p.rosters = rosters.New(rosters.Options{
-			Directory: p.directory, Vault: p.vault, Holding: p.holding, Settings: settings, Generation: s.Generation,
+			Directory: p.directory, Vault: p.vault, Holding: p.holding, Decisions: p.campaigns, Settings: settings, Generation: s.Generation,
 			Changed: func(site protocol.SiteID) {
 				p.mu.Lock()
 				defer p.mu.Unlock()

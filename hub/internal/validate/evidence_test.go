@@ -52,7 +52,7 @@ func TestWhatIsAcceptedIsFoundAgainAndUnchanged(t *testing.T) {
 			r.Mode = roster.Enforce
 			for _, f := range found {
 				accepted[f.Class]++
-				r = r.Keeping(f.Keep()...)
+				r = f.Accept(r)
 			}
 			if err := r.Check(); err != nil {
 				t.Fatal(err)
@@ -117,8 +117,11 @@ func TestAcceptedUnderAnAliasKeepsBothPINs(t *testing.T) {
 	o.at("77").Name = []byte("Lain")
 	found := o.find()
 	want := []roster.Keep{{PIN: pin(2), User: true}, {PIN: "77", User: true}}
-	if len(found) != 1 || !reflect.DeepEqual(roster.Roster{}.Keeping(found[0].Keep()...).Keep, want) {
-		t.Errorf("found %v, kept by %+v, want %+v", short(found), found[0].Keep(), want)
+	if len(found) != 1 {
+		t.Fatalf("found %v, want one", short(found))
+	}
+	if kept := found[0].Accept(roster.Roster{}).Keep; !reflect.DeepEqual(kept, want) {
+		t.Errorf("keeps %+v, want %+v", kept, want)
 	}
 }
 
@@ -151,4 +154,21 @@ var faultActs = map[validate.Class]validate.Act{
 	validate.Unknown: validate.ActDelete, validate.Missing: validate.ActAdd, validate.Misplaced: validate.ActDelete, validate.Name: validate.ActRename,
 	validate.Foreign: validate.ActDelete, validate.Fingers: validate.ActAdd, validate.Template: validate.ActAdd, validate.Twice: validate.ActDelete,
 	validate.Privilege: validate.ActGrant,
+}
+
+func TestAcceptedNumberOfAdministratorsIsNotJudged(t *testing.T) {
+	o := newOffice(2)
+	o.snapshot.Terminals[0].MaxAdmins, o.snapshot.Grants[0].Terminal = since(1), 0
+	g := o.snapshot.Grants[0]
+	g.ID, g.Employee = 2, 2
+	o.snapshot.Grants = append(o.snapshot.Grants, g)
+	o.fill()
+	found := o.find()
+	r := o.validation().Roster
+	if len(found) != 1 || len(roster.Diff(r, o.inv).Findings) != 1 {
+		t.Fatalf("found %v, the plan %+v, want too many administrators", short(found), roster.Diff(r, o.inv))
+	}
+	if left := roster.Diff(found[0].Accept(r), o.inv).Findings; len(left) > 0 {
+		t.Errorf("accepted, and still %+v", left)
+	}
 }

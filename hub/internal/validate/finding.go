@@ -96,8 +96,14 @@ type Finding struct {
 // ID names a finding among those of its terminal, as long as its evidence stays.
 func (f Finding) ID() string { return f.Evidence.String()[:8] }
 
-// Keep is what a roster must leave alone so that the finding may stay.
-func (f Finding) Keep() []roster.Keep { return f.keep }
+// Accept returns a roster that leaves the finding as it is. The finding must come from
+// Find itself: one that was kept as JSON has forgotten how.
+func (f Finding) Accept(r roster.Roster) roster.Roster {
+	if f.Code == TooManyAdmins {
+		r.MaxAdmins = 0
+	}
+	return r.Keeping(f.keep...)
+}
 
 // Needs is the mode under which agents carry out an act of the roster; Observe where
 // the act is none, and is done by a change of the register or by people.

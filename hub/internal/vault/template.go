@@ -182,6 +182,9 @@ func (v *Vault) Have(ctx context.Context, employee int64) ([]Held, error) {
 // Best returns the best copies of all employees, by employee, finger and algorithm.
 func (v *Vault) Best(ctx context.Context) ([]Held, error) { return v.held(ctx, "WHERE best = 1") }
 
+// All returns every copy of all employees, by employee, finger and algorithm.
+func (v *Vault) All(ctx context.Context) ([]Held, error) { return v.held(ctx, "") }
+
 // ByDigest returns whose templates have a digest; more than one where equal bytes
 // are held for two employees, which is a finding.
 func (v *Vault) ByDigest(ctx context.Context, digest protocol.Hash) ([]Held, error) {

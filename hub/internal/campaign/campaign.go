@@ -1,0 +1,247 @@
+// Package campaign keeps what people decided: about single findings of terminals, and
+// in campaigns over units and days that end with signed minutes for each terminal.
+//
+// It knows its tables, the register and what a survey shows. It must not know pages or
+// MQTT. It carries nothing out at a terminal: rosters do that, as far as a terminal's
+// mode lets them; deciding changes the register at most.
+//
+// Beware: rows are only ever added. A decision belongs to what its finding rests on
+// (the evidence): another template or name is another finding, which nobody has decided.
+package campaign
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/report"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
+)
+
+// Database is what this needs of the store.
+type Database interface {
+	Update(ctx context.Context, change func(*sql.Tx) error) error
+	Query(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error
+	Within(tx *sql.Tx) func(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error
+}
+
+// Options are the parts of Campaigns. All but Every are needed.
+type Options struct {
+	Database  Database
+	Directory *directory.Directory
+	Survey    *survey.Survey
+	Now       func() time.Time
+	Logger    *slog.Logger
+
+	Every time.Duration // between two looks whether findings are gone; default 5 s
+}
+
+// Campaigns is all of this in a database. It is safe for concurrent use, also by
+// several processes.
+type Campaigns struct{ o Options }
+
+// New is what was decided in a database.
+func New(o Options) *Campaigns {
+	if o.Every == 0 {
+		o.Every = 5 * time.Second
+	}
+	return &Campaigns{o}
+}
+
+// Refusal says why a person cannot do what they asked for. Its code has a sentence in
+// the catalogue, in the area campaign.
+type Refusal struct {
+	Code string
+	Args map[string]any
+}
+
+func (r Refusal) Error() string { return "refused: " + r.Code }
+
+func refuse(code string, args ...any) error {
+	r := Refusal{Code: code, Args: map[string]any{}}
+	for i := 0; i+1 < len(args); i += 2 {
+		r.Args[args[i].(string)] = args[i+1]
+	}
+	return r
+}
+
+// Campaign is a validation over units, with everything below them.
+type Campaign struct {
+	N        int64
+	Name     string
+	From, To roster.Date // first and last day
+	Lead     string
+	Units    []placement.UnitID
+}
+
+// Add begins a campaign.
+func (c *Campaigns) Add(ctx context.Context, by directory.By, n Campaign) (int64, error) {
+	n.Name, n.Lead = strings.TrimSpace(n.Name), strings.TrimSpace(n.Lead)
+	switch {
+	case by.Who == "":
+		return 0, refuse("nobody")
+	case n.Name == "" || n.Lead == "":
+		return 0, refuse("no-name")
+	case n.From.Check() != nil || n.To.Check() != nil || n.To < n.From:
+		return 0, refuse("no-days")
+	case len(n.Units) == 0:
+		return 0, refuse("no-units")
+	}
+	reg, err := c.o.Directory.Register(ctx)
+	if err != nil {
+		return 0, err
+	}
+	slices.Sort(n.Units)
+	n.Units = slices.Compact(n.Units)
+	for _, u := range n.Units {
+		if reg.Units[u] == nil {
+			return 0, refuse("no-units")
+		}
+	}
+	err = c.o.Database.Update(ctx, func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, `INSERT INTO campaign (n, name, since, until, lead, who, at)
+			VALUES ((SELECT COALESCE(MAX(n), 0) + 1 FROM campaign), $1, $2, $3, $4, $5, $6) RETURNING n`,
+			n.Name, string(n.From), string(n.To), n.Lead, by.Who, by.At.UnixMilli()).Scan(&n.N)
+		for _, u := range n.Units {
+			if err == nil {
+				_, err = tx.ExecContext(ctx, "INSERT INTO campaign_unit (campaign, unit) VALUES ($1, $2)", n.N, int64(u))
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("add campaign: %w", err)
+	}
+	return n.N, nil
+}
+
+// List returns all campaigns, the newest first.
+func (c *Campaigns) List(ctx context.Context) (all []Campaign, err error) {
+	err = c.o.Database.Query(ctx, func(rows *sql.Rows) error {
+		var n Campaign
+		err := rows.Scan(&n.N, &n.Name, &n.From, &n.To, &n.Lead)
+		all = append(all, n)
+		return err
+	}, "SELECT n, name, since, until, lead FROM campaign ORDER BY n DESC")
+	if err == nil {
+		err = c.o.Database.Query(ctx, func(rows *sql.Rows) error {
+			var n int64
+			var u placement.UnitID
+			err := rows.Scan(&n, &u)
+			for i := range all {
+				if all[i].N == n {
+					all[i].Units = append(all[i].Units, u)
+				}
+			}
+			return err
+		}, "SELECT campaign, unit FROM campaign_unit ORDER BY campaign, unit")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read campaigns: %w", err)
+	}
+	return all, nil
+}
+
+// Get returns one campaign.
+func (c *Campaigns) Get(ctx context.Context, n int64) (Campaign, error) {
+	all, err := c.List(ctx)
+	if err != nil {
+		return Campaign{}, err
+	}
+	if i := slices.IndexFunc(all, func(one Campaign) bool { return one.N == n }); i >= 0 {
+		return all[i], nil
+	}
+	return Campaign{}, refuse("no-campaign", "campaign", n)
+}
+
+// covers tells whether a terminal belongs to a campaign: the unit that answers for it
+// is one of the campaign's, or below one.
+func (n Campaign) covers(reg *directory.Register, id placement.TerminalID, day roster.Date) bool {
+	u := survey.Responsible(reg, id, day)
+	for range len(reg.Units) + 1 {
+		if u == nil {
+			return false
+		}
+		if slices.Contains(n.Units, u.ID) {
+			return true
+		}
+		u = parent(reg, u, day)
+	}
+	return false
+}
+
+// parent is the unit above one; nil for none.
+func parent(reg *directory.Register, u *directory.Unit, day roster.Date) *directory.Unit {
+	id, err := strconv.ParseInt(u.At(directory.UnitParent, day), 10, 64)
+	if err != nil {
+		return nil // it has none
+	}
+	return reg.Units[placement.UnitID(id)]
+}
+
+// content is a campaign as documents tell of it.
+func (n Campaign) content(reg *directory.Register, day roster.Date) report.Campaign {
+	told := report.Campaign{Number: n.N, Name: n.Name, From: n.From, To: n.To, Lead: n.Lead}
+	for _, id := range n.Units {
+		if u := reg.Units[id]; u != nil {
+			told.Units = append(told.Units, u.At(directory.UnitName, day))
+		}
+	}
+	return told
+}
+
+// Visit plans who goes to a terminal on which day; the newest plan counts.
+func (c *Campaigns) Visit(ctx context.Context, by directory.By, n int64, terminal placement.TerminalID, day roster.Date, officer string) error {
+	campaign, err := c.Get(ctx, n)
+	if err != nil {
+		return err
+	}
+	reg, err := c.o.Directory.Register(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case by.Who == "":
+		return refuse("nobody")
+	case !campaign.covers(reg, terminal, roster.DateOf(by.At)):
+		return refuse("not-in-campaign", "campaign", n)
+	case day.Check() != nil || day < campaign.From || day > campaign.To:
+		return refuse("day-outside", "from", campaign.From, "to", campaign.To)
+	case strings.TrimSpace(officer) == "":
+		return refuse("no-officer")
+	}
+	err = c.o.Database.Update(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO visit (n, campaign, terminal, day, officer, who, at)
+			VALUES ((SELECT COALESCE(MAX(n), 0) + 1 FROM visit), $1, $2, $3, $4, $5, $6)`,
+			n, int64(terminal), string(day), strings.TrimSpace(officer), by.Who, by.At.UnixMilli())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("plan visit: %w", err)
+	}
+	return nil
+}
+
+// visits are the newest plans of a campaign, by terminal.
+func (c *Campaigns) visits(ctx context.Context, n int64) (map[placement.TerminalID]report.Line, error) {
+	all := map[placement.TerminalID]report.Line{}
+	err := c.o.Database.Query(ctx, func(rows *sql.Rows) error {
+		var id placement.TerminalID
+		var l report.Line
+		err := rows.Scan(&id, &l.Planned, &l.Officer)
+		all[id] = l
+		return err
+	}, "SELECT terminal, day, officer FROM visit WHERE campaign = $1 ORDER BY n", n)
+	if err != nil {
+		return nil, fmt.Errorf("read visits: %w", err)
+	}
+	return all, nil
+}

@@ -1,0 +1,224 @@
+package campaign
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/report"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/validate"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
+)
+
+// Decision is what somebody decided about a finding, and what came of it.
+type Decision struct {
+	N        int64
+	Terminal placement.TerminalID
+	report.Row
+}
+
+// holds tells whether a decision still counts for its finding. An acceptance holds until
+// somebody decides otherwise; any other decision until the finding was gone.
+func (d Decision) holds() bool { return d.Act == validate.ActAccept || d.Closed.IsZero() }
+
+// evidence is a finding of a terminal.
+type evidence struct {
+	terminal placement.TerminalID
+	digest   protocol.Hash
+}
+
+// Decisions returns the decisions of a terminal, or of all for 0, the oldest first.
+func (c *Campaigns) Decisions(ctx context.Context, terminal placement.TerminalID) (all []Decision, err error) {
+	err = c.o.Database.Query(ctx, func(rows *sql.Rows) error {
+		var d Decision
+		var finding []byte
+		var at, closed int64
+		if err := rows.Scan(&d.N, &d.Terminal, &d.Act, &d.Reason, &d.By, &at, &finding, &closed); err != nil {
+			return err
+		}
+		d.Decided = time.UnixMilli(at).UTC()
+		if closed > 0 {
+			d.Closed = time.UnixMilli(closed).UTC()
+		}
+		if err := json.Unmarshal(finding, &d.Named); err != nil {
+			return err
+		}
+		all = append(all, d)
+		return nil
+	}, `SELECT d.n, d.terminal, d.act, d.reason, d.who, d.at, d.finding, COALESCE(c.at, 0)
+		FROM decision d LEFT JOIN closing c ON c.decision = d.n
+		WHERE $1 = 0 OR d.terminal = $1 ORDER BY d.n`, int64(terminal))
+	if err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	return all, nil
+}
+
+// newest are the decisions that no later one has replaced, by what they are about.
+func newest(all []Decision) map[evidence]Decision {
+	last := make(map[evidence]Decision, len(all))
+	for _, d := range all {
+		last[evidence{d.Terminal, d.Evidence}] = d
+	}
+	return last
+}
+
+// Last is the number of the newest decision, 0 for none.
+func (c *Campaigns) Last(ctx context.Context) (n int64, err error) {
+	err = c.o.Database.Query(ctx, func(rows *sql.Rows) error { return rows.Scan(&n) }, "SELECT COALESCE(MAX(n), 0) FROM decision")
+	if err != nil {
+		return 0, fmt.Errorf("read decisions: %w", err)
+	}
+	return n, nil
+}
+
+// Judged is a finding with the decision that counts for it; nil for none.
+type Judged struct {
+	report.Named
+	Decision *Decision
+}
+
+// Accepted tells whether it may stay.
+func (j Judged) Accepted() bool { return j.Decision != nil && j.Decision.Act == validate.ActAccept }
+
+// Judge puts the decisions beside the findings of terminals, terminal by terminal and
+// in their order.
+func (c *Campaigns) Judge(ctx context.Context, v *survey.View) ([][]Judged, error) {
+	all, err := c.Decisions(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	return judge(v, newest(all)), nil
+}
+
+func judge(v *survey.View, decided map[evidence]Decision) [][]Judged {
+	judged := make([][]Judged, len(v.Terminals))
+	for i, t := range v.Terminals {
+		for _, f := range t.Findings {
+			j := Judged{Named: f}
+			if d, found := decided[evidence{t.ID, f.Evidence}]; found && d.holds() {
+				j.Decision = &d
+			}
+			judged[i] = append(judged[i], j)
+		}
+	}
+	return judged
+}
+
+// Accepted returns the findings of a day that somebody has accepted as they are, by
+// terminal: rosters leave them alone.
+func (c *Campaigns) Accepted(ctx context.Context, day roster.Date) (map[placement.TerminalID][]validate.Finding, error) {
+	all, err := c.Decisions(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	decided, where := newest(all), map[placement.TerminalID]bool{}
+	for key, d := range decided {
+		if d.Act == validate.ActAccept {
+			where[key.terminal] = true
+		}
+	}
+	if len(where) == 0 {
+		return nil, nil
+	}
+	v, err := c.o.Survey.Look(ctx, day, func(t *directory.Terminal) bool { return where[t.ID] })
+	if err != nil {
+		return nil, err
+	}
+	accepted := map[placement.TerminalID][]validate.Finding{}
+	for i, findings := range judge(v, decided) {
+		for _, j := range findings {
+			if j.Accepted() {
+				accepted[v.Terminals[i].ID] = append(accepted[v.Terminals[i].ID], j.Finding)
+			}
+		}
+	}
+	return accepted, nil
+}
+
+// record writes a decision.
+func (c *Campaigns) record(ctx context.Context, by directory.By, t survey.Terminal, f report.Named, act validate.Act, reason string) error {
+	text, err := json.Marshal(f)
+	if err == nil {
+		err = c.o.Database.Update(ctx, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, `INSERT INTO decision (n, terminal, evidence, act, reason, who, at, inventory, finding)
+				VALUES ((SELECT COALESCE(MAX(n), 0) + 1 FROM decision), $1, $2, $3, $4, $5, $6, $7, $8)`,
+				int64(t.ID), f.Evidence[:], string(act), reason, by.Who, by.At.UnixMilli(), t.Inventory[:], text)
+			return err
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("keep decision: %w", err)
+	}
+	return nil
+}
+
+// Settle closes the decisions whose findings are there no more.
+func (c *Campaigns) Settle(ctx context.Context) error {
+	all, err := c.Decisions(ctx, 0)
+	if err != nil {
+		return err
+	}
+	open, where := map[evidence]Decision{}, map[placement.TerminalID]bool{}
+	for key, d := range newest(all) {
+		if d.Act != validate.ActAccept && d.Closed.IsZero() {
+			open[key], where[d.Terminal] = d, true
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	now := c.o.Now()
+	v, err := c.o.Survey.Look(ctx, roster.DateOf(now), func(t *directory.Terminal) bool { return where[t.ID] })
+	if err != nil {
+		return err
+	}
+	for _, t := range v.Terminals {
+		for _, f := range t.Findings {
+			delete(open, evidence{t.ID, f.Evidence})
+		}
+	}
+	inventories := map[placement.TerminalID]protocol.Hash{}
+	for _, t := range v.Terminals {
+		inventories[t.ID] = t.Inventory
+	}
+	err = c.o.Database.Update(ctx, func(tx *sql.Tx) error {
+		for _, d := range open {
+			inventory, looked := inventories[d.Terminal]
+			if !looked {
+				continue // no longer in the register
+			}
+			if _, err := tx.ExecContext(ctx, "INSERT INTO closing (decision, at, inventory) VALUES ($1, $2, $3) ON CONFLICT (decision) DO NOTHING",
+				d.N, now.UnixMilli(), inventory[:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("close decisions: %w", err)
+	}
+	return nil
+}
+
+// Run closes decisions as inventories come, until ctx ends.
+func (c *Campaigns) Run(ctx context.Context) error {
+	tick := time.NewTicker(c.o.Every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := c.Settle(ctx); err != nil && ctx.Err() == nil {
+			c.o.Logger.Error("cannot see what came of decisions", "error", err)
+		}
+	}
+}

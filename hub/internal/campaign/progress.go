@@ -1,0 +1,107 @@
+package campaign
+
+import (
+	"context"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/report"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
+)
+
+// Progress is how a campaign's terminals stand.
+type Progress struct {
+	Campaign  Campaign
+	Summary   report.Summary
+	Terminals []Standing // in the order of the summary's lines
+}
+
+// Standing is one terminal of a campaign.
+type Standing struct {
+	survey.Terminal
+	Line     report.Line
+	Findings []Judged
+	Closed   []Decision // whose findings are gone, since the campaign began
+	Minutes  *Signed    // nil: not signed
+}
+
+// Progress looks at all terminals of a campaign as of a day.
+func (c *Campaigns) Progress(ctx context.Context, n int64, day roster.Date) (*Progress, error) {
+	campaign, err := c.Get(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	reg, err := c.o.Directory.Register(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := c.o.Survey.Look(ctx, day, func(t *directory.Terminal) bool { return campaign.covers(reg, t.ID, day) })
+	if err != nil {
+		return nil, err
+	}
+	decisions, err := c.Decisions(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	visits, err := c.visits(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := c.signed(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	p := &Progress{Campaign: campaign, Summary: report.Summary{Campaign: campaign.content(v.Register, day), Day: day}}
+	judged := judge(v, newest(decisions))
+	for i, t := range v.Terminals {
+		s := Standing{Terminal: t, Findings: judged[i], Line: visits[t.ID]}
+		for _, d := range decisions {
+			if d.Terminal == t.ID && !d.Closed.IsZero() && roster.DateOf(d.Closed) >= campaign.From {
+				s.Closed = append(s.Closed, d)
+			}
+		}
+		if m, found := signed[t.ID]; found {
+			s.Minutes = &m
+		}
+		s.reckon(campaign)
+		p.Terminals, p.Summary.Lines = append(p.Terminals, s), append(p.Summary.Lines, s.Line)
+	}
+	return p, nil
+}
+
+// reckon fills in the terminal's line of the summary.
+func (s *Standing) reckon(n Campaign) {
+	l := &s.Line
+	l.Terminal, l.Closed = s.Terminal.Terminal, len(s.Closed)
+	for _, j := range s.Findings {
+		switch {
+		case j.Decision == nil:
+			l.Open++
+		case j.Accepted():
+			l.Kept++
+		default:
+			l.Agreed++
+		}
+	}
+	switch {
+	case s.Minutes != nil:
+		l.State, l.Number, l.Day = report.Signed, s.Minutes.Number, s.Minutes.Day
+	case !s.Since(n.From):
+		l.State = report.Unread
+	case l.Open > 0:
+		l.State = report.Open
+	default:
+		l.State = report.Decided
+	}
+}
+
+// terminal finds one in a progress.
+func (p *Progress) terminal(id placement.TerminalID) (Standing, bool) {
+	for _, s := range p.Terminals {
+		if s.ID == id {
+			return s, true
+		}
+	}
+	return Standing{}, false
+}

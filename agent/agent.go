@@ -20,6 +20,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/collect"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/health"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/outbox"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal/zkdriver"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/uplink"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -95,7 +96,11 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	}
 	a := &Agent{o: o, site: protocol.SiteID(o.Config.Site), started: time.Now(), buffer: b}
 	drivers := drivers(o.Config.Terminals)
-	if a.apply, err = newApplier(o, drivers, func() { a.health.Signal() }); err != nil {
+	out, err := outbox.Open(outbox.Options{Site: a.site, Dir: filepath.Join(o.Config.Data, rosterFolder), Confirmed: func() {}})
+	if err == nil {
+		a.apply, err = newApplier(o, drivers, out, func() { a.health.Signal() })
+	}
+	if err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	a.collect = collect.New(collect.Config{
@@ -109,7 +114,7 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	})
 	a.uplink = uplink.New(uplink.Options{
 		Site: a.site, Key: key, Hub: seal.Fingerprint(o.Config.Hub.Key), Broker: []string{o.Config.Hub.Broker},
-		Buffer: b, Health: a.health, Holdings: a.apply, Now: now, Receipt: a.receipt, Logger: o.Logger,
+		Buffer: b, Health: a.health, Holdings: a.apply, Outbox: out, Now: now, Receipt: a.receipt, Logger: o.Logger,
 		StateEvery: o.StateEvery, ResendAfter: o.ResendAfter, BackoffMax: o.BackoffMax,
 	})
 	return a, nil
@@ -139,7 +144,7 @@ func terminals(configured []config.Terminal, drivers []*zkdriver.Driver) []colle
 }
 
 // newApplier makes the sealing key on first use and opens what is kept of rosters.
-func newApplier(o Options, drivers []*zkdriver.Driver, changed func()) (*apply.Applier, error) {
+func newApplier(o Options, drivers []*zkdriver.Driver, out *outbox.Outbox, changed func()) (*apply.Applier, error) {
 	sealing, _, err := seal.LoadOrCreateSealing(filepath.Join(o.Config.Data, sealingFile))
 	if err != nil {
 		return nil, err
@@ -149,7 +154,7 @@ func newApplier(o Options, drivers []*zkdriver.Driver, changed func()) (*apply.A
 		list[i] = apply.Terminal{Serial: protocol.Serial(t.Serial), Keeper: drivers[i]}
 	}
 	return apply.New(apply.Options{
-		Site: protocol.SiteID(o.Config.Site), Dir: filepath.Join(o.Config.Data, rosterFolder), Sealing: sealing, Terminals: list,
+		Site: protocol.SiteID(o.Config.Site), Dir: filepath.Join(o.Config.Data, rosterFolder), Sealing: sealing, Out: out, Terminals: list,
 		Brake: apply.Brake{Users: o.Config.Apply.MaxDeletedUsers, Percent: o.Config.Apply.MaxDeletedPercent},
 		Calm:  o.Config.Apply.Calm, Changed: changed, Logger: o.Logger,
 	})

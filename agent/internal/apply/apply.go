@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/agent/internal/outbox"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
@@ -34,6 +35,7 @@ type Options struct {
 	Site      protocol.SiteID
 	Dir       string          // folder of its own, made when it is not there
 	Sealing   seal.SealingKey // opens what is for this site
+	Out       *outbox.Outbox  // for what the hub is told
 	Terminals []Terminal
 	Brake     Brake
 	// Calm tells whether terminals may be written to now: outside of the hours in
@@ -48,13 +50,8 @@ type Options struct {
 
 // Applier keeps all terminals of a site at their rosters.
 type Applier struct {
-	o      Options
-	copies *copies
-	out    *outbox
-
-	mu      sync.Mutex // guards what follows
-	hub     seal.SealingPublic
-	keepers map[protocol.Serial]*keeper
+	o       Options
+	keepers map[protocol.Serial]*keeper // of the configured terminals; never another
 }
 
 // New makes the folder and reads what was kept in it.
@@ -68,11 +65,7 @@ func New(o Options) (*Applier, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of rosters: %w", err)
 	}
-	a := &Applier{o: o, out: newOutbox(), keepers: map[protocol.Serial]*keeper{}}
-	var err error
-	if a.copies, err = openCopies(o.Dir); err != nil {
-		return nil, err
-	}
+	a := &Applier{o: o, keepers: map[protocol.Serial]*keeper{}}
 	for _, t := range o.Terminals {
 		k, err := newKeeper(a, t)
 		if err != nil {
@@ -96,19 +89,9 @@ func (a *Applier) Run(ctx context.Context) error {
 // HubKey takes the key to which inventories and copies are sealed. Without one
 // nothing is told to the hub, and nothing is deleted.
 func (a *Applier) HubKey(key seal.SealingPublic) {
-	a.mu.Lock()
-	changed := a.hub != key
-	a.hub = key
-	a.mu.Unlock()
-	if changed {
+	if a.o.Out.SetKey(key) {
 		a.Resend()
 	}
-}
-
-func (a *Applier) hubKey() seal.SealingPublic {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.hub
 }
 
 // Resend asks that every terminal is told anew: a connection began, and
@@ -117,7 +100,7 @@ func (a *Applier) Resend() {
 	for _, k := range a.keepers {
 		k.retell()
 	}
-	a.out.again(a.copies)
+	a.o.Out.Again()
 }
 
 // keeper is who keeps a terminal; one that is not configured here refuses the message.
@@ -159,10 +142,8 @@ func (a *Applier) TakeTemplates(e protocol.Envelope) error {
 	if err := e.Into(&m); err != nil {
 		return err
 	}
-	for _, digest := range m.Kept {
-		if err := a.copies.drop(digest); err != nil {
-			return err
-		}
+	if err := a.o.Out.Confirm(m.Kept); err != nil {
+		return err
 	}
 	if len(m.Items)+len(m.Wants) == 0 {
 		return nil
@@ -188,15 +169,4 @@ func (a *Applier) TakeTemplates(e protocol.Envelope) error {
 		}
 	}
 	return refused
-}
-
-// Outgoing has something when Next may have a message.
-func (a *Applier) Outgoing() <-chan struct{} { return a.out.wake }
-
-// Next takes out the next message for the hub. One that is lost on the way is told
-// again after the next Resend.
-func (a *Applier) Next() (t protocol.Topic, body any, found bool) {
-	m, found := a.out.next()
-	m.topic.Site = a.o.Site
-	return m.topic, m.body, found
 }

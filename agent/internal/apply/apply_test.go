@@ -273,7 +273,7 @@ func TestHubGetsTheTemplatesItAsksFor(t *testing.T) {
 		ok(t, o.apply.TakeTemplates(o.with(e, protocol.Templates{Serial: serial, Wants: []protocol.Hash{sha256.Sum256([]byte(name))}})))
 	}
 	for deadline := time.After(20 * time.Second); len(o.copies) < 2; {
-		_, said, found := o.apply.Next()
+		_, said, found := o.out.Next()
 		if m, isTemplates := said.(protocol.Templates); isTemplates {
 			o.copies = append(o.copies, m.Items...)
 		}
@@ -281,7 +281,7 @@ func TestHubGetsTheTemplatesItAsksFor(t *testing.T) {
 			continue
 		}
 		select {
-		case <-o.apply.Outgoing():
+		case <-o.out.Outgoing():
 		case <-deadline:
 			t.Fatalf("%d templates came, want 2", len(o.copies))
 		}

@@ -2,12 +2,12 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/agent/internal/outbox"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
@@ -15,8 +15,6 @@ import (
 
 // putBatch is how many users are written while the terminal is disabled once.
 const putBatch = 20
-
-var errNoHubKey = errors.New("the hub's sealing key is not known yet: no template can be kept for it, so nothing is deleted")
 
 // ready tells whether a change can be carried out now: its template is here.
 func (v *visit) ready(c roster.Change) bool {
@@ -213,7 +211,7 @@ func (v *visit) keepCopy(ctx context.Context, slot uint16, pin string, number ui
 				return err
 			}
 			v.kept = true
-			if err := v.k.a.copies.keep(sealedCopy{Serial: v.k.serial, Item: item}); err != nil {
+			if err := v.k.a.o.Out.Keep(v.k.serial, item); err != nil {
 				return err
 			}
 		}
@@ -224,18 +222,12 @@ func (v *visit) keepCopy(ctx context.Context, slot uint16, pin string, number ui
 // sealed reads one finger of the terminal and seals it to the hub.
 func (v *visit) sealed(ctx context.Context, slot uint16, pin string, f roster.HeldFinger) (protocol.SealedTemplate, error) {
 	item := protocol.SealedTemplate{PIN: pin, Finger: f.Number, Algorithm: f.Algorithm, Digest: f.Digest}
-	hub := v.k.a.hubKey()
-	if hub.IsZero() {
-		return item, errNoHubKey
+	if v.k.a.o.Out.Key().IsZero() { // before anything is read for nobody
+		return item, outbox.ErrNoKey
 	}
 	template, err := v.session.Template(ctx, slot, f.Number)
 	if err != nil {
 		return item, fmt.Errorf("read finger %d of terminal %s: %w", f.Number, v.k.serial, err)
 	}
-	item.Box, err = hub.Seal(protocol.TemplatePurpose(protocol.KindTemplatesUp, v.k.a.o.Site, v.k.serial,
-		item.PIN, item.Finger, item.Algorithm, item.Digest), template)
-	if err != nil {
-		return item, fmt.Errorf("seal finger %d of terminal %s: %w", f.Number, v.k.serial, err)
-	}
-	return item, nil
+	return v.k.a.o.Out.Seal(v.k.serial, item, template)
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/agent/internal/outbox"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
@@ -122,7 +123,7 @@ func (v *visit) do(ctx context.Context) (err error) {
 		v.before = v.after
 		carried := v.carryOut(ctx, v.plan.Changes)
 		if v.kept {
-			v.k.a.out.again(v.k.a.copies)
+			v.k.a.o.Out.Again()
 			v.kept = false
 		}
 		if v.after, err = v.inventory(ctx); err != nil {
@@ -257,7 +258,7 @@ func (v *visit) equivalent(c roster.Change, given protocol.Hash) int {
 
 // report puts inventory and results into the outbox, as far as they are news.
 func (k *keeper) report(v *visit) error {
-	hub := k.a.hubKey()
+	hub := k.a.o.Out.Key()
 	if hub.IsZero() {
 		return nil // it is told when the key is known
 	}
@@ -285,7 +286,7 @@ func (k *keeper) report(v *visit) error {
 		}
 	}
 	if newResults {
-		k.a.out.results(results)
+		k.a.o.Out.Results(results)
 	}
 	return nil
 }
@@ -299,19 +300,16 @@ func (k *keeper) tellInventory(hub seal.SealingPublic, inv roster.Inventory, tex
 	for _, u := range inv.Users {
 		fingers += len(u.Fingers)
 	}
-	messages := make([]message, 0, len(parts)+1)
+	messages := make([]outbox.Message, 0, len(parts)+1)
 	for _, p := range parts {
-		messages = append(messages, message{protocol.Topic{Kind: protocol.KindInventory, Serial: k.serial, Part: p.N}, p})
+		messages = append(messages, outbox.Message{Topic: protocol.Topic{Kind: protocol.KindInventory, Serial: k.serial, Part: p.N}, Body: p})
 	}
-	messages = append(messages, message{protocol.Topic{Kind: protocol.KindInventory, Serial: k.serial}, protocol.Inventory{
+	messages = append(messages, outbox.Message{Topic: protocol.Topic{Kind: protocol.KindInventory, Serial: k.serial}, Body: protocol.Inventory{
 		Sealing: k.a.o.Sealing.Public(), Users: len(inv.Users), Fingers: fingers, Doc: head,
 	}})
-	k.a.out.replace(protocol.KindInventory, k.serial, messages...)
+	k.a.o.Out.Replace(protocol.KindInventory, k.serial, messages...)
 	return nil
 }
-
-// maxTold bounds each list of a results message; the next one tells on.
-const maxTold = 500
 
 func (v *visit) results(inventory protocol.Hash) protocol.Results {
 	r := protocol.Results{Serial: v.k.serial, Roster: v.order, Inventory: inventory, State: v.state, Outcomes: v.outcomes}
@@ -342,7 +340,7 @@ func (v *visit) results(inventory protocol.Hash) protocol.Results {
 	return r
 }
 
-func first[T any](list []T) []T { return list[:min(len(list), maxTold)] }
+func first[T any](list []T) []T { return list[:min(len(list), outbox.MaxTold)] }
 
 func outcome(c roster.Change, reason string) protocol.Outcome {
 	return protocol.Outcome{Act: string(c.Act), PIN: c.PIN, Finger: c.Finger.Number, Reason: reason}
@@ -408,6 +406,6 @@ func (v *visit) pull(ctx context.Context) error {
 			items = append(items, item)
 		}
 	}
-	v.k.a.out.pulled(v.k.serial, inMessages(v.k.serial, items))
+	v.k.a.o.Out.Pulled(v.k.serial, items)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/agent/internal/durable"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
@@ -68,34 +69,10 @@ func loadMemory(dir string, serial protocol.Serial) (m memory, err error) {
 func (m memory) save(dir string, serial protocol.Serial) error {
 	text, err := json.Marshal(m)
 	if err == nil {
-		err = writeDurably(memoryPath(dir, serial), text)
+		err = durable.Write(memoryPath(dir, serial), text)
 	}
 	if err != nil {
 		return fmt.Errorf("keep what is known of terminal %s: %w", serial, err)
 	}
 	return nil
-}
-
-// writeDurably replaces a file as a whole: a power cut leaves the old or the new one.
-func writeDurably(path string, text []byte) (err error) {
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/agent/internal/apply"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/outbox"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
@@ -207,6 +208,7 @@ type office struct {
 	brake   apply.Brake
 	calm    func() bool
 	apply   *apply.Applier
+	out     *outbox.Outbox
 	stop    func()
 	vault   map[protocol.Hash][]byte
 	results []protocol.Results
@@ -242,8 +244,13 @@ func (o *office) start() {
 	if o.stop != nil {
 		o.stop()
 	}
+	out, err := outbox.Open(outbox.Options{Site: site, Dir: o.dir, Confirmed: func() {}})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.out = out
 	a, err := apply.New(apply.Options{
-		Site: site, Dir: o.dir, Sealing: o.site, Brake: o.brake,
+		Site: site, Dir: o.dir, Sealing: o.site, Out: out, Brake: o.brake,
 		Terminals: []apply.Terminal{{Serial: serial, Keeper: o.machine}},
 		Calm:      func(time.Time) bool { return o.calm() },
 		Changed:   func() {},
@@ -298,10 +305,10 @@ func (o *office) serve(done func(protocol.Results) bool) protocol.Results {
 	o.t.Helper()
 	deadline := time.After(20 * time.Second)
 	for {
-		_, said, found := o.apply.Next()
+		_, said, found := o.out.Next()
 		if !found {
 			select {
-			case <-o.apply.Outgoing():
+			case <-o.out.Outgoing():
 			case <-deadline:
 				o.t.Fatalf("the agent never said it; last %+v", o.results)
 			}

@@ -7,20 +7,20 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
-// outgoing has something when Holdings may have a message. Before the hub's key is
+// outgoing has something when the outbox may have a message. Before the hub's key is
 // known, and while the hub is gone, messages stay where they are.
 func (s *session) outgoing() <-chan struct{} {
-	if s.u.o.Holdings == nil || s.hubGone || s.hubKey.IsZero() {
+	if s.u.o.Outbox == nil || s.hubGone || s.hubKey.IsZero() {
 		return nil
 	}
-	return s.u.o.Holdings.Outgoing()
+	return s.u.o.Outbox.Outgoing()
 }
 
-// publishHoldings publishes what there is to say about rosters. What a broken line
+// publishHoldings publishes what there is to say about terminals. What a broken line
 // swallows is said again over the next one.
 func (s *session) publishHoldings(ctx context.Context) error {
 	for {
-		t, body, found := s.u.o.Holdings.Next()
+		t, body, found := s.u.o.Outbox.Next()
 		if !found {
 			return nil
 		}
@@ -30,7 +30,7 @@ func (s *session) publishHoldings(ctx context.Context) error {
 	}
 }
 
-// takeHoldings hands a roster or templates to whoever keeps terminals.
+// takeHoldings hands a roster, templates or a job to whoever keeps terminals.
 func (s *session) takeHoldings(t protocol.Topic, e protocol.Envelope) {
 	if s.u.o.Holdings == nil {
 		return
@@ -40,8 +40,11 @@ func (s *session) takeHoldings(t protocol.Topic, e protocol.Envelope) {
 		return
 	}
 	take := s.u.o.Holdings.TakeTemplates
-	if t.Kind == protocol.KindRoster {
+	switch t.Kind {
+	case protocol.KindRoster:
 		take = func(e protocol.Envelope) error { return s.u.o.Holdings.TakeRoster(t, e) }
+	case protocol.KindJobs:
+		take = s.u.o.Jobs.TakeJob
 	}
 	if err := take(e); err != nil {
 		s.u.refuse(err)

@@ -211,7 +211,7 @@ func (s *session) take(m mqtt.Message) error {
 		return s.takeReceipt(e, m.Payload)
 	case protocol.KindHub:
 		s.takeHub(e)
-	case protocol.KindRoster, protocol.KindTemplatesDown:
+	case protocol.KindRoster, protocol.KindTemplatesDown, protocol.KindJobs:
 		s.takeHoldings(topic, e)
 	}
 	return nil

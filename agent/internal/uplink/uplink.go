@@ -44,7 +44,17 @@ type Holdings interface {
 	Resend() // a connection began
 	TakeRoster(t protocol.Topic, e protocol.Envelope) error
 	TakeTemplates(e protocol.Envelope) error
-	Outgoing() <-chan struct{}
+}
+
+// Jobs is what the uplink needs of the part that does what is asked for once. Its
+// errors are refusals.
+type Jobs interface {
+	TakeJob(e protocol.Envelope) error
+}
+
+// Outbox is where Holdings and Jobs put what the hub is to be told.
+type Outbox interface {
+	Outgoing() <-chan struct{} // has something when Next may have a message
 	Next() (t protocol.Topic, body any, found bool)
 }
 
@@ -56,8 +66,10 @@ type Options struct {
 	Broker []string         // tcp://HOST:PORT; the next one is tried when one does not answer
 	Buffer Buffer
 	Health Health
-	// Holdings may be nil: an agent that only reads.
+	// Holdings, Jobs and Outbox may be nil, all three: an agent that only reads.
 	Holdings Holdings
+	Jobs     Jobs
+	Outbox   Outbox
 	Now      func() *time.Time // nil when the clock is not trusted
 	// Receipt hears what the buffer made of each receipt; it must not block.
 	Receipt func(buffer.Outcome)
@@ -109,7 +121,8 @@ func (u *Uplink) Run(ctx context.Context) error {
 		protocol.Topic{Site: u.o.Site, Kind: protocol.KindReceipt}.String(),
 	}
 	if u.o.Holdings != nil {
-		subscribe = append(subscribe, protocol.TopicOf(u.o.Site, protocol.KindRoster), protocol.TopicOf(u.o.Site, protocol.KindTemplatesDown))
+		subscribe = append(subscribe, protocol.TopicOf(u.o.Site, protocol.KindRoster), protocol.TopicOf(u.o.Site, protocol.KindTemplatesDown),
+			protocol.TopicOf(u.o.Site, protocol.KindJobs))
 	}
 	o := mqtt.Options{
 		Brokers:    u.o.Broker,

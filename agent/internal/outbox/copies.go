@@ -1,4 +1,4 @@
-package apply
+package outbox
 
 import (
 	"encoding/json"
@@ -10,11 +10,12 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/bkpsdmd-babel/sidik/agent/internal/durable"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
-// copies are templates that a terminal is about to lose, sealed to the hub and on
-// disk until the hub says that it has them. Nobody here can open them.
+// copies are templates that a terminal is about to lose, or that were captured, sealed
+// to the hub and on disk until the hub says that it has them. Nobody here can open them.
 type copies struct {
 	dir string
 	mu  sync.Mutex
@@ -59,22 +60,30 @@ func (c *copies) path(digest protocol.Hash) string {
 	return filepath.Join(c.dir, digest.String()+copySuffix)
 }
 
-// keep returns once the copy is on disk.
+// keep returns once the copy is on disk. That it was captured by a job is not forgotten.
 func (c *copies) keep(held sealedCopy) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, there := c.all[held.Item.Digest]; there {
+	was, there := c.all[held.Item.Digest]
+	if there && (held.Item.Job == protocol.Seq{} || held.Item.Job == was.Item.Job) {
 		return nil
 	}
 	text, err := json.Marshal(held)
 	if err == nil {
-		err = writeDurably(c.path(held.Item.Digest), text)
+		err = durable.Write(c.path(held.Item.Digest), text)
 	}
 	if err != nil {
 		return fmt.Errorf("keep a copy of finger %d: %w", held.Item.Finger, err)
 	}
 	c.all[held.Item.Digest] = held
 	return nil
+}
+
+func (c *copies) has(digest protocol.Hash) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, there := c.all[digest]
+	return there
 }
 
 // drop forgets a copy that the hub has.
@@ -92,14 +101,14 @@ func (c *copies) drop(digest protocol.Hash) error {
 }
 
 // messages are all copies that the hub has not confirmed, by terminal.
-func (c *copies) messages() map[protocol.Serial][]message {
+func (c *copies) messages() map[protocol.Serial][]Message {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	items := map[protocol.Serial][]protocol.SealedTemplate{}
 	for _, held := range c.all {
 		items[held.Serial] = append(items[held.Serial], held.Item)
 	}
-	of := map[protocol.Serial][]message{}
+	of := map[protocol.Serial][]Message{}
 	for serial, list := range items {
 		of[serial] = inMessages(serial, list)
 	}
@@ -107,9 +116,9 @@ func (c *copies) messages() map[protocol.Serial][]message {
 }
 
 // inMessages is one terminal's templates in messages of a size that fits.
-func inMessages(serial protocol.Serial, items []protocol.SealedTemplate) (list []message) {
+func inMessages(serial protocol.Serial, items []protocol.SealedTemplate) (list []Message) {
 	for some := range slices.Chunk(items, protocol.MaxTemplates) {
-		list = append(list, message{protocol.Topic{Kind: protocol.KindTemplatesUp}, protocol.Templates{Serial: serial, Items: some}})
+		list = append(list, Message{protocol.Topic{Kind: protocol.KindTemplatesUp}, protocol.Templates{Serial: serial, Items: some}})
 	}
 	return list
 }

@@ -1,0 +1,36 @@
+// Package durable writes small files so that they survive a power cut whole.
+//
+// It knows files and folders, and nothing of what is in them. Beware: whoever reads the
+// folder passes over names that end in .new, which a power cut left.
+package durable
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// Write replaces a file as a whole: a power cut leaves the old or the new one. It
+// returns once that is so.
+func Write(path string, text []byte) (err error) {
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}

@@ -142,7 +142,7 @@ func (o *operator) fingerMissing() *cobra.Command {
 				}
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 				for _, e := range directory.Sorted(reg.Employees) {
-					if !has[int64(e.ID)] && placement.Status(e.On(directory.EmployeeStatus, today())) == placement.Active {
+					if !has[int64(e.ID)] && e.Active(today()) {
 						fmt.Fprintf(w, "%s\t%s\n", e.PINText(), e.At(directory.EmployeeName, today()))
 					}
 				}

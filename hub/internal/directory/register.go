@@ -108,6 +108,14 @@ type Employee struct {
 // PINText is the hub's PIN as terminals have it.
 func (e *Employee) PINText() string { return strconv.FormatInt(e.PIN, 10) }
 
+// Status is whether the employee works on a day; Active where the register does not say.
+func (e *Employee) Status(day roster.Date) placement.Status {
+	return placement.Status(cmp.Or(e.On(EmployeeStatus, day), string(placement.Active)))
+}
+
+// Active tells whether the employee is at work on a day, and so belongs on terminals.
+func (e *Employee) Active(day roster.Date) bool { return e.Status(day) == placement.Active }
+
 // Terminal is a registered terminal with its history.
 type Terminal struct {
 	ID     placement.TerminalID

@@ -88,6 +88,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"a clock in the verdict", "hub/internal/verify/x.go", "func f() { time.Now() }\n", "a verdict"},
 		{"a line in the buffer", "agent/internal/buffer/x.go", importing(own + "protocol/mqtt"), "the buffer keeps"},
 		{"the buffer in a driver", "agent/internal/terminal/zkdriver/x.go", importing(own + "agent/internal/buffer"), "a driver offers"},
+		{"rosters among the jobs", "agent/internal/job/x.go", importing(own + "agent/internal/apply"), "asked for once"},
 		{"a terminal in the outbox", "agent/internal/outbox/x.go", importing(own + "agent/internal/terminal"), "whoever told it"},
 		{"a terminal in the uplink", "agent/internal/uplink/x.go", importing(own + "protocol/zk"), "the line carries"},
 		{"the broker in ingest", "hub/internal/ingest/x.go", importing(own + "hub/internal/broker"), "any broker will do"},

@@ -76,6 +76,8 @@ func ourHouse() house {
 				why: "a driver offers punches to a sink; it counts on nothing behind it"},
 			{packages: []string{"agent/internal/apply"}, never: []string{"protocol/mqtt", "protocol/zk/...", "agent/internal/buffer", "agent/internal/uplink", "agent/internal/terminal/zkdriver"},
 				why: "keeping a terminal at its roster knows neither the way to the terminal nor the way to the hub"},
+			{packages: []string{"agent/internal/job"}, never: []string{"protocol/mqtt", "protocol/zk/...", "agent/internal/buffer", "agent/internal/uplink", "agent/internal/apply", "agent/internal/terminal/zkdriver"},
+				why: "what is asked for once is done at any terminal, and shares with the rosters only what it is given"},
 			{packages: []string{"agent/internal/outbox", "agent/internal/durable"}, never: []string{"protocol/mqtt", "protocol/zk/...", "agent/internal/terminal/...", "agent/internal/buffer", "agent/internal/uplink"},
 				why: "what waits for the hub is kept whoever told it, and whichever line takes it"},
 			{packages: []string{"agent/internal/uplink"}, never: []string{"protocol/zk/...", "agent/internal/terminal/..."},

@@ -20,6 +20,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/collect"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/health"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/job"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/outbox"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal/zkdriver"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/uplink"
@@ -44,6 +45,7 @@ const (
 	keyFile      = "agent.key"
 	sealingFile  = "sealing.key"
 	rosterFolder = "rosters"
+	jobFolder    = "jobs"
 )
 
 // pruneEvery is how often the buffer is asked to let receipted punches go.
@@ -67,6 +69,7 @@ type Agent struct {
 	health  *health.Health
 	uplink  *uplink.Uplink
 	apply   *apply.Applier
+	jobs    *job.Jobs
 }
 
 // Open makes the key on first use and opens the buffer. Nothing runs yet, and
@@ -96,9 +99,12 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	}
 	a := &Agent{o: o, site: protocol.SiteID(o.Config.Site), started: time.Now(), buffer: b}
 	drivers := drivers(o.Config.Terminals)
-	out, err := outbox.Open(outbox.Options{Site: a.site, Dir: filepath.Join(o.Config.Data, rosterFolder), Confirmed: func() {}})
+	out, err := outbox.Open(outbox.Options{Site: a.site, Dir: filepath.Join(o.Config.Data, rosterFolder), Changed: func() { a.jobs.Wake() }})
 	if err == nil {
 		a.apply, err = newApplier(o, drivers, out, func() { a.health.Signal() })
+	}
+	if err == nil {
+		a.jobs, err = newJobs(o, drivers, out, a.apply)
 	}
 	if err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -114,7 +120,7 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	})
 	a.uplink = uplink.New(uplink.Options{
 		Site: a.site, Key: key, Hub: seal.Fingerprint(o.Config.Hub.Key), Broker: []string{o.Config.Hub.Broker},
-		Buffer: b, Health: a.health, Holdings: a.apply, Outbox: out, Now: now, Receipt: a.receipt, Logger: o.Logger,
+		Buffer: b, Health: a.health, Holdings: a.apply, Jobs: a.jobs, Outbox: out, Now: now, Receipt: a.receipt, Logger: o.Logger,
 		StateEvery: o.StateEvery, ResendAfter: o.ResendAfter, BackoffMax: o.BackoffMax,
 	})
 	return a, nil
@@ -160,6 +166,18 @@ func newApplier(o Options, drivers []*zkdriver.Driver, out *outbox.Outbox, chang
 	})
 }
 
+// newJobs opens what is kept of jobs. They share drivers and outbox with the rosters.
+func newJobs(o Options, drivers []*zkdriver.Driver, out *outbox.Outbox, holdings job.Holdings) (*job.Jobs, error) {
+	list := make([]job.Terminal, len(drivers))
+	for i, t := range o.Config.Terminals {
+		list[i] = job.Terminal{Serial: protocol.Serial(t.Serial), Keeper: drivers[i]}
+	}
+	return job.New(job.Options{
+		Dir: filepath.Join(o.Config.Data, jobFolder), Terminals: list, Out: out, Holdings: holdings,
+		Now: now, Calm: o.Config.Apply.Calm, Logger: o.Logger,
+	})
+}
+
 // now is the time for messages: nil while the clock is only held.
 func now() *time.Time {
 	if health.Clock() != protocol.ClockSynchronised {
@@ -200,6 +218,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	start("collect", a.collect.Run)
 	start("apply", a.apply.Run)
+	start("jobs", a.jobs.Run)
 	start("uplink", a.uplink.Run)
 	start("control", func(ctx context.Context) error { return control.Serve(ctx, a.o.Config.Data, a) })
 	start("prune", a.prune)

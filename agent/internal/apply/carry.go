@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -109,16 +108,12 @@ func (v *visit) told(changes []roster.Change, err error) {
 func (v *visit) put(c roster.Change, added map[string]uint16) (terminal.Put, error) {
 	p := terminal.Put{Slot: c.Slot, Name: c.Name, Privilege: c.Privilege, Card: c.Card}
 	if c.Act == roster.AddUser {
-		// A slot is never given twice: rows of the log may still name it.
-		if v.memory.LastSlot == math.MaxUint16 {
-			return p, fmt.Errorf("terminal %s has had a user in its last slot; it has to be emptied by a person", v.k.serial)
-		}
-		v.memory.LastSlot++
-		if err := v.save(); err != nil {
+		slot, err := v.k.takeSlot(v.memory.LastSlot)
+		if err != nil {
 			return p, err
 		}
-		p.Slot, p.New, p.PIN = v.memory.LastSlot, true, c.PIN
-		added[c.PIN] = p.Slot
+		v.memory.LastSlot, added[c.PIN] = slot, slot
+		p.Slot, p.New, p.PIN = slot, true, c.PIN
 		return p, nil
 	}
 	if p.Slot == 0 {

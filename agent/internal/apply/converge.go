@@ -173,11 +173,11 @@ func (v *visit) inventory(ctx context.Context) (roster.Inventory, error) {
 	return inv, nil
 }
 
-// save keeps the visit's memory with the newest order, on disk first.
+// save keeps the visit's memory with the newest order and slot, on disk first.
 func (v *visit) save() error {
 	v.k.mu.Lock()
 	defer v.k.mu.Unlock()
-	v.memory.Order = v.k.memory.Order
+	v.memory.Order, v.memory.LastSlot = v.k.memory.Order, max(v.memory.LastSlot, v.k.memory.LastSlot)
 	if err := v.memory.save(v.k.a.o.Dir, v.k.serial); err != nil {
 		return err
 	}

@@ -244,7 +244,7 @@ func (o *office) start() {
 	if o.stop != nil {
 		o.stop()
 	}
-	out, err := outbox.Open(outbox.Options{Site: site, Dir: o.dir, Confirmed: func() {}})
+	out, err := outbox.Open(outbox.Options{Site: site, Dir: o.dir, Changed: func() {}})
 	if err != nil {
 		o.t.Fatal(err)
 	}

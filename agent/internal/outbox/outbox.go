@@ -27,9 +27,9 @@ type Message struct {
 
 // Options are what an Outbox is made of. All are needed.
 type Options struct {
-	Site      protocol.SiteID
-	Dir       string // folder that is there; copies is made in it
-	Confirmed func() // the hub has templates that were kept; it must not block
+	Site    protocol.SiteID
+	Dir     string // copies is made in it
+	Changed func() // the hub has confirmed templates, or has a key; it must not block
 }
 
 // Outbox is safe for concurrent use.
@@ -60,9 +60,12 @@ var ErrNoKey = errors.New("the hub's sealing key is not known yet: no template c
 // another one than before.
 func (o *Outbox) SetKey(key seal.SealingPublic) (changed bool) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	changed = o.hub != key
 	o.hub = key
+	o.mu.Unlock()
+	if changed {
+		o.o.Changed()
+	}
 	return changed
 }
 
@@ -104,7 +107,7 @@ func (o *Outbox) Confirm(digests []protocol.Hash) error {
 		}
 	}
 	if len(digests) > 0 {
-		o.o.Confirmed()
+		o.o.Changed()
 	}
 	return nil
 }

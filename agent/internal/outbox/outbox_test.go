@@ -23,9 +23,9 @@ func ok(t testing.TB, err error) {
 	}
 }
 
-func open(t testing.TB, dir string, confirmed func()) *outbox.Outbox {
+func open(t testing.TB, dir string, changed func()) *outbox.Outbox {
 	t.Helper()
-	o, err := outbox.Open(outbox.Options{Site: site, Dir: dir, Confirmed: confirmed})
+	o, err := outbox.Open(outbox.Options{Site: site, Dir: dir, Changed: changed})
 	ok(t, err)
 	return o
 }
@@ -126,8 +126,8 @@ func TestTemplateIsKeptUntilTheHubHasIt(t *testing.T) {
 	}
 	ok(t, o.Confirm([]protocol.Hash{item.Digest, {1}}))
 	ok(t, o.Confirm(nil))
-	if o.Keeps(item.Digest) || told != 1 {
-		t.Errorf("kept after the confirmation: %t; told %d times, want once", o.Keeps(item.Digest), told)
+	if o.Keeps(item.Digest) || told != 2 {
+		t.Errorf("kept after the confirmation: %t; told %d times, want for the key and the confirmation", o.Keeps(item.Digest), told)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "copies", "*.copy")); len(left) != 0 {
 		t.Errorf("left on disk: %v", left)

@@ -24,6 +24,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/dispatch"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/ingest"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/job"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/pull"
@@ -78,6 +79,7 @@ type Hub struct {
 	config    Config
 	key       seal.SigningKey
 	store     *store.Store
+	register  *directory.Directory
 	metrics   *metrics.Metrics
 	dispatch  *dispatch.Dispatch
 	ingest    *ingest.Ingest
@@ -122,7 +124,8 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	held, register := holding.New(s), directory.New(s, placement.Usual())
-	h := &Hub{config: c, key: key, store: s, metrics: metrics.New(c.Version), brokers: c.Brokers}
+	jobs := job.New(s, register)
+	h := &Hub{config: c, key: key, store: s, register: register, metrics: metrics.New(c.Version), brokers: c.Brokers}
 	if len(c.Brokers) == 0 {
 		b, err := broker.Start(ctx, broker.Options{Dir: filepath.Join(c.Data, brokerFolder), Listen: c.MQTT, Logger: c.Logger})
 		if err != nil {
@@ -132,7 +135,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		h.brokers = []string{b.URL()}
 	}
 	h.dispatch = dispatch.New(dispatch.Options{
-		Store: s, Holding: held, Vault: templates{fingers}, Key: key, Sealing: sealing.Public(), Version: c.Version, Logger: c.Logger,
+		Store: s, Holding: held, Vault: templates{fingers, jobs}, Jobs: jobs, Key: key, Sealing: sealing.Public(), Version: c.Version, Logger: c.Logger,
 		Sent: func(n int) {
 			for range n {
 				h.metrics.Receipt()
@@ -145,7 +148,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		},
 	})
 	h.ingest = ingest.New(ingest.Options{
-		Store: s, Holding: held, Vault: templates{fingers}, Dispatch: h.dispatch, Meter: h.metrics, Hub: key.Public(), Sealing: sealing,
+		Store: s, Holding: held, Vault: templates{fingers, jobs}, Jobs: jobs, Dispatch: h.dispatch, Meter: h.metrics, Hub: key.Public(), Sealing: sealing,
 		Workers: runtime.GOMAXPROCS(0), Logger: c.Logger,
 	})
 	h.campaigns = campaign.New(campaign.Options{
@@ -171,7 +174,7 @@ func (h *Hub) run(ctx context.Context, pages net.Listener) error {
 	defer cancel(nil)
 	server := &http.Server{
 		Handler: web.New(web.Options{
-			Store: h.store, Live: h.status, Metrics: h.metrics, StoreSize: h.storeSize,
+			Store: h.store, Register: h.register.Register, Live: h.status, Metrics: h.metrics, StoreSize: h.storeSize,
 			Address: pages.Addr().String(), Logger: h.config.Logger, Version: h.config.Version,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -229,7 +232,7 @@ func (h *Hub) line(ctx context.Context) mqtt.Options {
 		Will:     func(uint32) (mqtt.Message, error) { return h.dispatch.Will(ctx) },
 		Subscribe: []string{
 			protocol.TopicUp(protocol.KindState), protocol.TopicUp(protocol.KindPunches), protocol.TopicUp(protocol.KindInventory),
-			protocol.TopicUp(protocol.KindResults), protocol.TopicUp(protocol.KindTemplatesUp),
+			protocol.TopicUp(protocol.KindResults), protocol.TopicUp(protocol.KindTemplatesUp), protocol.TopicUp(protocol.KindProgress),
 		},
 		OnTrouble: h.trouble,
 		Logger:    h.config.Logger,

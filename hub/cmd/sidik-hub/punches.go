@@ -13,19 +13,29 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/meeting"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
-// punches prints stored punches.
+// punches prints stored punches, with what the register says of them.
 func (o *operator) punches() *cobra.Command {
-	var site, serial, pin, from, to, format string
+	var site, serial, pin, employee, from, to, format string
+	var unknown, unplaced bool
 	cmd := &cobra.Command{
 		Use:   "punches",
 		Short: o.say("punches-short", nil),
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			f := store.Filter{Site: protocol.SiteID(site), Serial: protocol.Serial(serial), PIN: pin}
+			f := meeting.Filter{Filter: store.Filter{Site: protocol.SiteID(site), Serial: protocol.Serial(serial), PIN: pin}}
+			if unknown {
+				f.Flags |= store.FlagUnknownPIN
+			}
+			if unplaced {
+				f.Flags |= store.FlagNotPlaced
+			}
 			var err error
 			if f.From, err = day(from, 0); err != nil {
 				return fmt.Errorf("--from: %w", err)
@@ -43,8 +53,19 @@ func (o *operator) punches() *cobra.Command {
 						return fmt.Errorf("site %s: %w", f.Site, err)
 					}
 				}
+				reg, err := directory.New(s, placement.Usual()).Register(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if employee != "" {
+					e, err := findEmployee(reg, employee)
+					if err != nil {
+						return err
+					}
+					f.Employee = e.ID
+				}
 				write, end := begin()
-				for p, err := range s.Punches(cmd.Context(), f) {
+				for p, err := range meeting.New(reg, placement.Usual()).Punches(cmd.Context(), s, f) {
 					if err != nil {
 						return err
 					}
@@ -60,6 +81,9 @@ func (o *operator) punches() *cobra.Command {
 	flags.StringVar(&site, "site", "", o.say("flag-site", nil))
 	flags.StringVar(&serial, "serial", "", o.say("flag-serial", nil))
 	flags.StringVar(&pin, "pin", "", o.say("flag-pin", nil))
+	flags.StringVar(&employee, "employee", "", o.say("flag-employee", nil))
+	flags.BoolVar(&unknown, "unknown", false, o.say("flag-unknown", nil))
+	flags.BoolVar(&unplaced, "unplaced", false, o.say("flag-unplaced", nil))
 	flags.StringVar(&from, "from", "", o.say("flag-from", nil))
 	flags.StringVar(&to, "to", "", o.say("flag-to", nil))
 	flags.StringVar(&format, "format", "table", "table | csv | jsonl | attlog")
@@ -91,13 +115,16 @@ type punchLine struct {
 	WorkCode uint32              `json:"work_code"`
 	Nth      uint32              `json:"nth"`
 	Received time.Time           `json:"received"`
+	Employee string              `json:"employee,omitempty"` // the hub's PIN of whose it is; none: nobody's
+	Name     string              `json:"name,omitempty"`
 	Flags    []string            `json:"flags"`
 }
 
-func line(p store.Punch) punchLine {
+func line(p meeting.Punch) punchLine {
 	l := punchLine{
 		Site: p.Site, Serial: p.Record.Serial, PIN: p.PIN, Status: p.Record.Status, Verify: p.Record.Verify,
-		WorkCode: p.Record.WorkCode, Nth: p.Record.Nth, Received: p.Received.UTC().Truncate(time.Second), Flags: p.Flags.Names(),
+		WorkCode: p.Record.WorkCode, Nth: p.Record.Nth, Received: p.Received.UTC().Truncate(time.Second),
+		Employee: p.Owner(), Name: p.Name(), Flags: p.Flags.Names(),
 	}
 	if _, exists := p.Record.Time.Wall(); exists {
 		l.Time = &p.Record.Time
@@ -112,39 +139,39 @@ func line(p store.Punch) punchLine {
 }
 
 // writer begins an output and returns how a punch is written and how it ends.
-type writer func() (write func(store.Punch) error, end func() error)
+type writer func() (write func(meeting.Punch) error, end func() error)
 
 func formats(out io.Writer, o *operator) map[string]writer {
 	return map[string]writer{
-		"table": func() (func(store.Punch) error, func() error) {
+		"table": func() (func(meeting.Punch) error, func() error) {
 			w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 			fmt.Fprintln(w, o.say("punches-head", nil))
-			return func(p store.Punch) error {
-				_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", p.Record.Time, p.PIN, p.Site, p.Record.Serial,
+			return func(p meeting.Punch) error {
+				_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", p.Record.Time, p.PIN, or(p.Name(), "-"), p.Site, p.Record.Serial,
 					p.Record.Status, p.Record.Verify, p.Record.WorkCode, strings.Join(p.Flags.Names(), " "))
 				return err
 			}, w.Flush
 		},
-		"csv": func() (func(store.Punch) error, func() error) {
+		"csv": func() (func(meeting.Punch) error, func() error) {
 			w := csv.NewWriter(out)
-			_ = w.Write([]string{"site", "serial", "pin", "time", "status", "verify", "work_code", "nth", "received", "flags"}) // kept until Flush
-			return func(p store.Punch) error {
+			_ = w.Write([]string{"site", "serial", "pin", "time", "status", "verify", "work_code", "nth", "received", "employee", "name", "flags"}) // kept until Flush
+			return func(p meeting.Punch) error {
 					return w.Write([]string{string(p.Site), string(p.Record.Serial), p.PIN, string(p.Record.Time),
 						strconv.Itoa(int(p.Record.Status)), strconv.Itoa(int(p.Record.Verify)), strconv.FormatUint(uint64(p.Record.WorkCode), 10),
-						strconv.FormatUint(uint64(p.Record.Nth), 10), p.Received.UTC().Format(time.RFC3339), strings.Join(p.Flags.Names(), " ")})
+						strconv.FormatUint(uint64(p.Record.Nth), 10), p.Received.UTC().Format(time.RFC3339), p.Owner(), p.Name(), strings.Join(p.Flags.Names(), " ")})
 				}, func() error {
 					w.Flush()
 					return w.Error()
 				}
 		},
-		"jsonl": func() (func(store.Punch) error, func() error) {
+		"jsonl": func() (func(meeting.Punch) error, func() error) {
 			e := json.NewEncoder(out)
-			return func(p store.Punch) error { return e.Encode(line(p)) }, func() error { return nil }
+			return func(p meeting.Punch) error { return e.Encode(line(p)) }, func() error { return nil }
 		},
 		// The terminals' own text file; an impossible time has no place in it.
-		"attlog": func() (func(store.Punch) error, func() error) {
+		"attlog": func() (func(meeting.Punch) error, func() error) {
 			left := 0
-			return func(p store.Punch) error {
+			return func(p meeting.Punch) error {
 					wall, exists := p.Record.Time.Wall()
 					if !exists {
 						left++

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -67,65 +64,6 @@ func (o *operator) terminal() *cobra.Command {
 	cmd.AddCommand(add, list, o.terminalServe(), o.terminalMode(), o.terminalGrant(), o.terminalRoster(),
 		o.terminalHoldings(), o.terminalPlan(), o.terminalApprove(), o.terminalHistory(), o.terminalOutcomes())
 	return cmd
-}
-
-// pin imports the list against which PINs are checked until the register of
-// employees does it.
-func (o *operator) pin() *cobra.Command {
-	cmd := &cobra.Command{Use: "pin", Short: o.say("pin-short", nil)}
-	cmd.AddCommand(&cobra.Command{
-		Use:   "import FILE",
-		Short: o.say("pin-import-short", nil),
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := os.Open(args[0])
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			pins, err := readPINs(f)
-			if err != nil {
-				return fmt.Errorf("read %s: %w", args[0], err)
-			}
-			return o.withNewStore(cmd.Context(), func(s *store.Store) error {
-				added, err := s.ImportPINs(cmd.Context(), func(yield func(string) bool) {
-					for _, p := range pins {
-						if !yield(p) {
-							return
-						}
-					}
-				}, time.Now())
-				if err != nil {
-					return err
-				}
-				o.tell(cmd, "pin-import-done", phrase.Args{"added": added, "lines": len(pins)})
-				return nil
-			})
-		},
-	})
-	return cmd
-}
-
-// readPINs reads one PIN a line; empty lines and lines that begin with # are
-// passed over. A line that cannot be a PIN refuses the file.
-func readPINs(r io.Reader) ([]string, error) {
-	var pins []string
-	lines := bufio.NewScanner(r)
-	n := 1
-	for ; lines.Scan(); n++ {
-		pin := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
-		if pin == "" || strings.HasPrefix(pin, "#") {
-			continue
-		}
-		if !isPIN(pin) {
-			return nil, fmt.Errorf("line %d is not one PIN: write one PIN a line, as text (a spreadsheet turns long numbers into 1,99E+17)", n)
-		}
-		pins = append(pins, pin)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("line %d: %w", n, err)
-	}
-	return pins, nil
 }
 
 // isPIN reports whether a text is what terminals take as a PIN: letters and

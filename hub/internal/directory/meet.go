@@ -18,7 +18,7 @@ type Meeting struct {
 // safe for concurrent use.
 type Matcher struct {
 	reg      *Register
-	terminal placement.Snapshot // without people
+	offices  placement.Snapshot // without people
 	issued   map[string]placement.EmployeeID
 	aliases  map[string][]Alias
 	servings map[placement.TerminalID][]Serving
@@ -37,9 +37,8 @@ type serving struct {
 // Matcher prepares for meeting punches. What it says is what the register held when
 // it was read: an alias that is added later gives old punches their owner.
 func (r *Register) Matcher(settings placement.Settings) *Matcher {
-	m := &Matcher{reg: r, terminal: r.Snapshot(settings), issued: map[string]placement.EmployeeID{}, aliases: map[string][]Alias{},
+	m := &Matcher{reg: r, offices: r.offices(settings), issued: map[string]placement.EmployeeID{}, aliases: map[string][]Alias{},
 		servings: map[placement.TerminalID][]Serving{}, placed: map[placement.EmployeeID][]Placement{}}
-	m.terminal.Employees, m.terminal.Placements, m.terminal.Grants = nil, nil, nil
 	for _, e := range r.Employees {
 		m.issued[e.PINText()] = e.ID
 	}
@@ -48,9 +47,6 @@ func (r *Register) Matcher(settings placement.Settings) *Matcher {
 	}
 	for _, s := range r.Servings {
 		m.servings[s.Terminal] = append(m.servings[s.Terminal], s)
-	}
-	for e := range r.placed {
-		m.placed[e] = r.PlacementsOf(e)
 	}
 	return m
 }
@@ -62,21 +58,20 @@ func (m *Matcher) Meet(terminal placement.TerminalID, pin string, day roster.Dat
 		meeting.Served = meeting.Served || s.Holds(day)
 	}
 	meeting.Employee = m.Whose(terminal, pin, day)
-	if meeting.Employee == 0 || !m.works(meeting.Employee, day) {
+	if meeting.Employee == 0 || !m.reg.Employees[meeting.Employee].Active(day) {
 		return meeting
 	}
-	for _, p := range m.placed[meeting.Employee] {
+	placed, known := m.placed[meeting.Employee]
+	if !known {
+		placed = m.reg.PlacementsOf(meeting.Employee)
+		m.placed[meeting.Employee] = placed
+	}
+	for _, p := range placed {
 		if p.Holds(day) && m.servesOn(day, serving{terminal, p.Unit}) {
 			meeting.Placed = true
 		}
 	}
 	return meeting
-}
-
-// works tells whether somebody's status lets them work on a day.
-func (m *Matcher) works(e placement.EmployeeID, day roster.Date) bool {
-	status := placement.Status(m.reg.Employees[e].On(EmployeeStatus, day))
-	return status == placement.Active || status == ""
 }
 
 // Whose is Directory.Resolve on what was read; 0 for nobody.
@@ -100,7 +95,7 @@ func (m *Matcher) Whose(terminal placement.TerminalID, pin string, day roster.Da
 // servesOn keeps what was reckoned for one day: the next punch is mostly of the same.
 func (m *Matcher) servesOn(day roster.Date, s serving) bool {
 	if m.day != day || m.on == nil {
-		m.day, m.on, m.serves = day, placement.On(m.terminal, day), map[serving]bool{}
+		m.day, m.on, m.serves = day, placement.On(m.offices, day), map[serving]bool{}
 	}
 	serves, known := m.serves[s]
 	if !known {

@@ -24,6 +24,24 @@ func (d *Directory) Snapshot(ctx context.Context) (placement.Snapshot, error) {
 // Snapshot is the register as placement needs it on a day; on another day the modes
 // of terminals may be others.
 func (r *Register) Snapshot(settings placement.Settings) placement.Snapshot {
+	s := r.offices(settings)
+	for _, e := range Sorted(r.Employees) {
+		s.Employees = append(s.Employees, placement.Employee{
+			ID: e.ID, PIN: e.PINText(),
+			Name:   history(e.Facts[EmployeeName], func(v string) string { return v }),
+			Status: history(e.Facts[EmployeeStatus], func(v string) placement.Status { return placement.Status(v) }),
+			Card:   history(e.Facts[EmployeeCard], func(v string) uint32 { return uint32(number(v)) }),
+		})
+	}
+	for _, p := range Sorted(r.Placements) {
+		s.Placements = append(s.Placements, p.Placement)
+	}
+	s.Grants = Sorted(r.Grants)
+	return s
+}
+
+// offices is the snapshot without people.
+func (r *Register) offices(settings placement.Settings) placement.Snapshot {
 	s := placement.Snapshot{Settings: settings}
 	for _, u := range Sorted(r.Units) {
 		s.Units = append(s.Units, placement.Unit{
@@ -46,18 +64,6 @@ func (r *Register) Snapshot(settings placement.Settings) placement.Snapshot {
 			MaxAdmins: history(t.Facts[TerminalMaxAdmins], number),
 		})
 	}
-	for _, e := range Sorted(r.Employees) {
-		s.Employees = append(s.Employees, placement.Employee{
-			ID: e.ID, PIN: e.PINText(),
-			Name:   history(e.Facts[EmployeeName], func(v string) string { return v }),
-			Status: history(e.Facts[EmployeeStatus], func(v string) placement.Status { return placement.Status(v) }),
-			Card:   history(e.Facts[EmployeeCard], func(v string) uint32 { return uint32(number(v)) }),
-		})
-	}
-	for _, p := range Sorted(r.Placements) {
-		s.Placements = append(s.Placements, p.Placement)
-	}
-	s.Grants = Sorted(r.Grants)
 	return s
 }
 

@@ -215,9 +215,6 @@ func (e *Evidence) States(ctx context.Context) (all []State, err error) {
 	return all, err
 }
 
-// PINs is the digest of the list of PINs, as a deed names it.
-func (e *Evidence) PINs(ctx context.Context) (protocol.Hash, error) { return digestPINs(ctx, e.tx) }
-
 // Segments yields an epoch's segments in order, from the one that holds a
 // sequence on.
 func (e *Evidence) Segments(ctx context.Context, epoch, from int64) iter.Seq2[SegmentRow, error] {

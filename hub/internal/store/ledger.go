@@ -32,7 +32,7 @@ const (
 	DeedAdmit      DeedKind = "admit"      // an agent's key was admitted, the one before retired (fingerprint)
 	DeedKey        DeedKind = "key"        // the admitted key was seen (fingerprint; public key)
 	DeedTerminal   DeedKind = "terminal"   // a terminal was registered (serial; its row's id)
-	DeedPINs       DeedKind = "pins"       // the list of PINs grew (digest of the whole list)
+	DeedPINs       DeedKind = "pins"       // no longer written: a list of PINs grew, before there was a register (its digest)
 )
 
 // Sum is the hash of a deed that follows the one with hash prev.

@@ -120,8 +120,7 @@ func (s *Store) page(ctx context.Context, f Filter, which string) (page []Punch,
 
 // sightingColumns reads sightings with what belongs to them.
 const sightingColumns = `SELECT v.terminal, v.time, v.pin, v.status, v.nth, v.seq, v.canonical, v.flags, e.name, e.site,
-	COALESCE((SELECT g.received FROM segment g WHERE g.epoch = v.epoch AND g.last >= v.seq ORDER BY g.last LIMIT 1), 0),
-	CASE WHEN EXISTS (SELECT 1 FROM pin) AND NOT EXISTS (SELECT 1 FROM pin p WHERE p.pin = v.pin) THEN 1 ELSE 0 END
+	COALESCE((SELECT g.received FROM segment g WHERE g.epoch = v.epoch AND g.last >= v.seq ORDER BY g.last LIMIT 1), 0)
 	FROM sighting v JOIN epoch e ON e.id = v.epoch `
 
 // grouping makes punches of sightings that come in the order of their keys.
@@ -138,9 +137,8 @@ func (g *grouping) add(row scanner) (p Punch, complete bool, err error) {
 	var next Punch
 	var canonical []byte
 	var flags, received int64
-	var unknown bool
 	if err := row.Scan(&key.Terminal, &key.Time, &key.PIN, &key.Status, &key.Nth, &next.Seq, &canonical, &flags,
-		hashColumn{&next.Epoch}, &next.Site, &received, &unknown); err != nil {
+		hashColumn{&next.Epoch}, &next.Site, &received); err != nil {
 		return p, false, err
 	}
 	if next.Record, err = protocol.ParseCanonical(canonical); err != nil {
@@ -156,9 +154,6 @@ func (g *grouping) add(row scanner) (p Punch, complete bool, err error) {
 	p, complete = g.end()
 	next.Normal, next.Received, next.Sightings, next.Terminal = key.PIN, instant(received), 1, key.Terminal
 	next.Flags = Flags(flags)
-	if unknown || protocol.IsSlotPIN(next.PIN) {
-		next.Flags |= FlagUnknownPIN
-	}
 	g.now, g.key, g.some = next, key, true
 	return p, complete, nil
 }

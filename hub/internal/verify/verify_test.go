@@ -3,6 +3,7 @@ package verify_test
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,9 +81,7 @@ func seed(t testing.TB, s *store.Store) *storetest.Agent {
 	again, _ := a.Segment(t, storetest.Punches("T-1", 0, 3)...) // seen before, in the other epoch
 	accept(t, s, store.OutcomeStored, a, again)
 
-	_, err := s.ImportPINs(ctx, slices.Values([]string{"100001", "100002"}), noon)
-	ok(t, err)
-	_, err = s.RaiseGeneration(ctx, "a test", noon)
+	_, err := s.RaiseGeneration(ctx, "a test", noon)
 	ok(t, err)
 	state, err := protocol.Seal(protocol.Envelope{Kind: protocol.KindState, Site: a.Site, Seq: protocol.Seq{Life: 3, Counter: 9}},
 		protocol.State{Status: protocol.StatusReady, Key: key.Public()}, key)
@@ -103,6 +102,24 @@ func breaks(t testing.TB, s *store.Store) (all []verify.Break, report verify.Rep
 	report, err := verify.Verify(t.Context(), s, func(b verify.Break) { all = append(all, b) })
 	ok(t, err)
 	return all, report
+}
+
+// Before there was a register, a list of PINs was imported and its digest written down.
+func TestALineAboutAListOfPINsIsStillUnderstood(t *testing.T) {
+	storetest.Each(t, postgres, func(t *testing.T, dsn string) {
+		s := open(t, dsn)
+		seed(t, s)
+		var last store.Deed
+		tm := newTamperer(t, dsn)
+		tm.query("SELECT n, hash FROM ledger ORDER BY n", func(row []any) { last.N, last.Hash = row[0].(int64), protocol.Hash(row[1].([]byte)) })
+		line := store.Deed{N: last.N + 1, At: noon, Kind: store.DeedPINs, Subject: strings.Repeat("ab", 32)}
+		sum := line.Sum(last.Hash)
+		tm.exec("INSERT INTO ledger (n, at, kind, site, subject, detail, hash) VALUES ($1, $2, $3, '', $4, '', $5)",
+			line.N, line.At.UnixMilli(), string(line.Kind), line.Subject, sum[:])
+		if found, _ := breaks(t, s); len(found) > 0 {
+			t.Errorf("breaks %v, want none", found)
+		}
+	})
 }
 
 func TestAnUntouchedDatabaseIsWhole(t *testing.T) {

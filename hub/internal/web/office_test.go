@@ -16,7 +16,9 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/storetest"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web"
@@ -72,7 +74,7 @@ func newHub(t testing.TB) *hub {
 	h := &hub{t: t, store: s, meter: metrics.New("v0.1.0"), log: &logged{}, now: now()}
 	h.live = web.Live{Broker: true, Since: now().Add(-time.Hour)}
 	h.pages = web.New(web.Options{
-		Store: s, Metrics: h.meter, Version: "v0.1.0",
+		Store: s, Register: directory.New(s, placement.Usual()).Register, Metrics: h.meter, Version: "v0.1.0",
 		Logger:    slog.New(slog.NewTextHandler(h.log, nil)),
 		StoreSize: func() (int64, error) { return 4096, nil },
 		Now:       func() time.Time { h.mu.Lock(); defer h.mu.Unlock(); return h.now },

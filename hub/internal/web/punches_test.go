@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -15,11 +16,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/storetest"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
 
 var row = regexp.MustCompile(`(?s)<tr><td.*?</tr>`)
@@ -48,8 +52,6 @@ func (h *hub) pins(path string) string {
 func TestPunchesAndTheirFlags(t *testing.T) {
 	h := newHub(t)
 	koba := province(h)
-	_, err := h.store.ImportPINs(t.Context(), slices.Values([]string{"100017", "100204", "100033", "100151", "100009", "100118", "100401", "100402", "100403", "100405"}), now())
-	ok(t, err)
 	koba.Begin() // an old folder of the agent put back: the same punch comes again, verified otherwise
 	koba.punch(now(), punchAt("CKJ2205001", "100017", "2026-01-06T07:35:00", func(r *protocol.Record) { r.Verify = 15 }))
 	got := h.rows("/punches")
@@ -64,11 +66,113 @@ func TestPunchesAndTheirFlags(t *testing.T) {
 		"6 Januari 2026 07.41.10 100401 rsud-soekarno CKJ2205010 masuk, sidik jari hari ini 07.45.00",
 		"6 Januari 2026 07.41.00 100204 samsat-koba CKJ2205001 masuk, sidik jari hari ini 07.41.03",
 		"6 Januari 2026 07.35.00 100017 samsat-koba CKJ2205001 masuk, sidik jari hari ini 07.35.03 berbeda antar sumber",
-		"5 Januari 2026 07.30.00 =1+1 rsud-soekarno CKJ2205011 masuk, sidik jari hari ini 07.45.00 PIN tidak dikenal",
-		"5 Januari 2026 02.10.00 100501 smkn-1-selat-nasik CKJ2205020 masuk, sidik jari 5 Januari 2026 02.15 PIN tidak dikenal",
+		"5 Januari 2026 07.30.00 =1+1 rsud-soekarno CKJ2205011 masuk, sidik jari hari ini 07.45.00",
+		"5 Januari 2026 02.10.00 100501 smkn-1-selat-nasik CKJ2205020 masuk, sidik jari 5 Januari 2026 02.15",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("punches:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestPunchesMeetTheRegister names whom the register knows, and says what to doubt.
+func TestPunchesMeetTheRegister(t *testing.T) {
+	h := newHub(t)
+	province(h)
+	d := directory.New(h.store, placement.Usual())
+	_, err := d.Edit(t.Context(), directory.By{Who: "Ujang Demo", At: now(), Act: "test"}, func(d *directory.Draft) error {
+		since := placement.Period{From: "2020-01-01", To: roster.Forever}
+		koba, err := d.AddUnit(since.From, "KOBA", "Samsat Koba", placement.UPTD)
+		if err != nil {
+			return err
+		}
+		at, _ := d.TerminalBy("samsat-koba", "CKJ2205001")
+		failed := d.Serve(directory.Serving{Terminal: at.ID, Serving: placement.Serving{Unit: koba.ID, Period: since}})
+		for name, pin := range map[string]string{"Ani Demo": "100017", "Budi Demo": "100204"} {
+			e := d.AddEmployee()
+			failed = errors.Join(failed, d.AddAlias(directory.Alias{Employee: e.ID, PIN: pin, Period: since}),
+				d.Set(directory.AboutEmployee, int64(e.ID), directory.EmployeeName, since.From, name),
+				d.Set(directory.AboutEmployee, int64(e.ID), directory.EmployeeKind, since.From, string(placement.NonASN)),
+				d.Set(directory.AboutEmployee, int64(e.ID), directory.EmployeeStatus, since.From, string(placement.Active)))
+			if name == "Ani Demo" {
+				_, err := d.Place(directory.Placement{Placement: placement.Placement{Employee: e.ID, Unit: koba.ID, Kind: placement.Definitive, Period: since}}, true)
+				failed = errors.Join(failed, err)
+			}
+		}
+		return failed
+	})
+	ok(t, err)
+	for _, row := range []struct{ name, path, want string }{
+		{"by an employee", "/punches?employee=" + h.owner("Ani Demo"), "100017"},
+		{"by an employee whom nobody knows", "/punches?employee=1", ""},
+		{"unknown at the site", "/sites/samsat-koba/punches?doubt=unknown-pin", "100118 100009 100151 100033"},
+		{"not placed", "/punches?doubt=not-placed", "100204"},
+		{"at a terminal of no unit", "/punches?doubt=no-unit&site=smkn-1-selat-nasik", "100501"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got := h.pins(row.path); got != row.want {
+				t.Errorf("PINs %q, want %q", got, row.want)
+			}
+		})
+	}
+	got := h.rows("/punches?employee=" + h.owner("Budi Demo"))
+	if want := []string{"6 Januari 2026 07.41.00 100204 Budi Demo samsat-koba CKJ2205001 masuk, sidik jari hari ini 07.41.03 tidak ditempatkan di sini"}; !slices.Equal(got, want) {
+		t.Errorf("punches %q, want %q", got, want)
+	}
+	_, table := h.csv("/punches.csv?doubt=not-placed")
+	if len(table) != 2 || table[1][9] != h.owner("Budi Demo") || table[1][10] != "Budi Demo" || table[1][11] != "not-placed" {
+		t.Errorf("table %q, want the one of Budi Demo", table)
+	}
+	if answer := h.get("/punches?doubt=nonsense", ""); answer.StatusCode != http.StatusBadRequest {
+		t.Errorf("an unknown doubt is status %d, want 400", answer.StatusCode)
+	}
+}
+
+// owner is the PIN that the hub issued to somebody.
+func (h *hub) owner(name string) string {
+	h.t.Helper()
+	reg, err := directory.New(h.store, placement.Usual()).Register(h.t.Context())
+	ok(h.t, err)
+	for _, e := range reg.Employees {
+		if e.At(directory.EmployeeName, "2026-01-06") == name {
+			return e.PINText()
+		}
+	}
+	h.t.Fatalf("nobody is called %s", name)
+	return ""
+}
+
+// A question that few punches answer is looked for in portions: every page leads on
+// until the end, and none is missed.
+func TestRareDoubtsAreFoundPageByPage(t *testing.T) {
+	h := newHub(t)
+	o := h.office("samsat-koba", "T1")
+	_, err := directory.New(h.store, placement.Usual()).Edit(t.Context(), directory.By{Who: "Ujang Demo", At: now(), Act: "test"}, func(d *directory.Draft) error {
+		e := d.AddEmployee()
+		for n := range 20 {
+			if err := d.AddAlias(directory.Alias{Employee: e.ID, PIN: fmt.Sprint(100001 + n), Period: placement.Period{From: "2020-01-01", To: roster.Forever}}); err != nil && n > 0 {
+				return err
+			}
+		}
+		return errors.Join(d.Set(directory.AboutEmployee, int64(e.ID), directory.EmployeeName, "2020-01-01", "Ani Demo"),
+			d.Set(directory.AboutEmployee, int64(e.ID), directory.EmployeeKind, "2020-01-01", string(placement.NonASN)))
+	})
+	ok(t, err)
+	o.punch(now(), punchAt("T1", "7", "2026-01-01T07:00:00"))
+	for k := 0; k < 5500; k += 500 {
+		o.punch(now(), storetest.Punches("T1", k, 500)...)
+	}
+	var found []string
+	pages := 0
+	for path := "/punches?doubt=unknown-pin"; path != ""; pages++ {
+		found = append(found, strings.Fields(h.pins(path))...)
+		_, html := h.page(path, "")
+		path = ""
+		if next := regexp.MustCompile(`rel="next" href="([^"]+)"`).FindStringSubmatch(html); next != nil {
+			path = strings.ReplaceAll(next[1], "&amp;", "&")
+		}
+	}
+	if !slices.Equal(found, []string{"7"}) || pages != 2 {
+		t.Errorf("found %v on %d pages, want the one on the second of two", found, pages)
 	}
 }
 
@@ -168,12 +272,12 @@ func TestDownload(t *testing.T) {
 	province(h)
 	answer, table := h.csv("/punches.csv?site=rsud-soekarno")
 	want := [][]string{
-		{"site", "terminal", "pin", "time", "raw_time", "status", "verify", "work_code", "received", "flags"},
-		{"rsud-soekarno", "CKJ2205010", "100401", "2026-01-06 07:41:10", "", "0", "1", "0", "2026-01-06T07:45:00+07:00", ""},
-		{"rsud-soekarno", "CKJ2205010", "100402", "2026-01-06 07:41:19", "", "0", "1", "0", "2026-01-06T07:45:00+07:00", "clock-off"},
-		{"rsud-soekarno", "CKJ2205011", "'=1+1", "2026-01-05 07:30:00", "", "0", "1", "0", "2026-01-06T07:45:00+07:00", ""},
-		{"rsud-soekarno", "CKJ2205011", "100403", "2031-05-01 07:41:19", "", "0", "1", "0", "2026-01-06T07:45:00+07:00", "future-time"},
-		{"rsud-soekarno", "CKJ2205011", "100405", "", "zk:772130665", "0", "1", "0", "2026-01-06T07:45:00+07:00", "impossible-time"},
+		{"site", "terminal", "pin", "time", "raw_time", "status", "verify", "work_code", "received", "employee", "name", "flags"},
+		{"rsud-soekarno", "CKJ2205010", "100401", "2026-01-06 07:41:10", "", "0", "1", "0", "2026-01-06T07:45:00+07:00", "", "", ""},
+		{"rsud-soekarno", "CKJ2205010", "100402", "2026-01-06 07:41:19", "", "0", "1", "0", "2026-01-06T07:45:00+07:00", "", "", "clock-off"},
+		{"rsud-soekarno", "CKJ2205011", "'=1+1", "2026-01-05 07:30:00", "", "0", "1", "0", "2026-01-06T07:45:00+07:00", "", "", ""},
+		{"rsud-soekarno", "CKJ2205011", "100403", "2031-05-01 07:41:19", "", "0", "1", "0", "2026-01-06T07:45:00+07:00", "", "", "future-time"},
+		{"rsud-soekarno", "CKJ2205011", "100405", "", "zk:772130665", "0", "1", "0", "2026-01-06T07:45:00+07:00", "", "", "impossible-time"},
 	}
 	if fmt.Sprint(table) != fmt.Sprint(want) {
 		t.Errorf("table\n%q\nwant\n%q", table, want)

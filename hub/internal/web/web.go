@@ -30,10 +30,11 @@ type Store interface {
 // Live is how the hub's own line is.
 type Live = shell.Live
 
-// Options are the parts that New puts together. Now, Zone and StoreSize may be nil.
+// Options are the parts that New puts together. Register, Now, Zone and StoreSize may be nil.
 type Options struct {
 	Store     Store
-	Live      func() Live // asked for every page: it must answer at once
+	Register  punches.Register // whose punches they are; nil: nobody says
+	Live      func() Live      // asked for every page: it must answer at once
 	Metrics   *metrics.Metrics
 	StoreSize func() (int64, error) // bytes of the database's files
 	Address   string                // HOST:PORT on which the pages listen; loopback names are always its names
@@ -66,7 +67,7 @@ func New(o Options) http.Handler {
 	s := &server{Options: o, sites: sites.New(frame, o.Store)}
 
 	mux := http.NewServeMux()
-	for _, pages := range []interface{ Routes(*http.ServeMux) }{frame, s.sites, punches.New(frame, o.Store)} {
+	for _, pages := range []interface{ Routes(*http.ServeMux) }{frame, s.sites, punches.New(frame, o.Store, o.Register)} {
 		pages.Routes(mux)
 	}
 	mux.HandleFunc("GET /healthz", s.health)

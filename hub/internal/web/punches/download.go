@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/meeting"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 )
 
@@ -27,16 +28,16 @@ const (
 // on the terminal. It streams, so an error on the way can only be shown by breaking
 // off: a browser then says that the download failed instead of keeping half a file.
 func (s *Pages) download(w http.ResponseWriter, r *http.Request) error {
-	q, f, err := s.asked(r)
+	look, err := s.asked(r)
 	if err != nil {
 		return err
 	}
-	sources, err := s.sources(r.Context(), f)
+	sources, err := s.sources(r.Context(), look.filter.Filter)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	w.Header().Set("Content-Disposition", `attachment; filename="`+q.fileName()+`"`)
+	w.Header().Set("Content-Disposition", `attachment; filename="`+look.question.fileName()+`"`)
 	w.Header().Set("Vary", "Accept-Encoding")
 	line := &sending{w: w}
 	var pipe io.WriteCloser = line
@@ -45,9 +46,10 @@ func (s *Pages) download(w http.ResponseWriter, r *http.Request) error {
 		pipe = gzip.NewWriter(line)
 	}
 	out := csv.NewWriter(pipe)
-	err = out.Write([]string{"site", "terminal", "pin", "time", "raw_time", "status", "verify", "work_code", "received", "flags"})
+	err = out.Write([]string{"site", "terminal", "pin", "time", "raw_time", "status", "verify", "work_code", "received", "employee", "name", "flags"})
 	for i := 0; err == nil && i < len(sources); i++ {
-		err = s.downloadFrom(r.Context(), http.NewResponseController(w), out, sources[i])
+		look.filter.Filter = sources[i]
+		err = s.downloadFrom(r.Context(), http.NewResponseController(w), out, look)
 	}
 	if err == nil {
 		out.Flush()
@@ -82,14 +84,17 @@ func (s *Pages) sources(ctx context.Context, f store.Filter) (sources []store.Fi
 }
 
 // downloadFrom writes the punches of one terminal, portion by portion.
-func (s *Pages) downloadFrom(ctx context.Context, limit *http.ResponseController, out *csv.Writer, f store.Filter) error {
+func (s *Pages) downloadFrom(ctx context.Context, limit *http.ResponseController, out *csv.Writer, look search) error {
 	for {
-		punches, err := s.collect(ctx, f)
+		punches, err := s.collect(ctx, look)
 		if err != nil {
 			return err
 		}
 		_ = limit.SetWriteDeadline(time.Now().Add(portionTimeout)) // only a test's recorder has none
 		for _, p := range punches {
+			if !look.filter.Fits(p) {
+				continue
+			}
 			if err := out.Write(s.row(p)); err != nil {
 				return fmt.Errorf("send punches: %w", err)
 			}
@@ -98,7 +103,7 @@ func (s *Pages) downloadFrom(ctx context.Context, limit *http.ResponseController
 			return nil
 		}
 		after := punches[len(punches)-1].Cursor()
-		f.After = &after
+		look.filter.After = &after
 	}
 }
 
@@ -126,7 +131,7 @@ func (q question) fileName() string {
 	return strings.Join(parts, "_") + ".csv"
 }
 
-func (s *Pages) row(p store.Punch) []string {
+func (s *Pages) row(p meeting.Punch) []string {
 	clock, raw := string(p.Time), ""
 	if _, ok := p.Time.Wall(); !ok {
 		clock, raw = "", string(p.Time)
@@ -134,7 +139,7 @@ func (s *Pages) row(p store.Punch) []string {
 	return []string{
 		string(p.Site), string(p.Serial), inert(p.PIN), strings.Replace(clock, "T", " ", 1), inert(raw),
 		strconv.Itoa(int(p.Status)), strconv.Itoa(int(p.Verify)), strconv.FormatUint(uint64(p.WorkCode), 10),
-		p.Received.In(s.Zone).Format(time.RFC3339), strings.Join(p.Flags.Names(), " "),
+		p.Received.In(s.Zone).Format(time.RFC3339), p.Owner(), inert(p.Name()), strings.Join(p.Flags.Names(), " "),
 	}
 }
 

@@ -1,8 +1,9 @@
-// Package punches shows punches: a page of them by site, terminal, PIN and day, and
-// all of such a choice as a file.
+// Package punches shows punches, with what the register says of them: a page of them by
+// site, terminal, PIN, employee, doubt and day, and all of such a choice as a file.
 //
-// It reads the store and changes nothing. Beware: a PIN can be a person's NIP. It may
-// stand on a page and in its address; never in a log line, an error or a file's name.
+// It reads store and register and changes nothing. Beware: a PIN can be a person's NIP.
+// It may stand on a page and in its address; never in a log line, an error or a file's
+// name.
 package punches
 
 import (
@@ -16,6 +17,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/meeting"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -32,14 +36,23 @@ type Store interface {
 	Punches(ctx context.Context, f store.Filter) iter.Seq2[store.Punch, error]
 }
 
+// Register is what holds now of units and employees.
+type Register func(ctx context.Context) (*directory.Register, error)
+
 // Pages are the punches of one site or of all.
 type Pages struct {
 	*shell.Group
-	store Store
+	store    Store
+	register Register
 }
 
-// New plugs the pages into the shell.
-func New(s *shell.Shell, store Store) *Pages { return &Pages{s.Group("page", files), store} }
+// New plugs the pages into the shell. Without a register punches are shown as they came.
+func New(s *shell.Shell, store Store, register Register) *Pages {
+	if register == nil {
+		register = func(context.Context) (*directory.Register, error) { return &directory.Register{}, nil }
+	}
+	return &Pages{s.Group("page", files), store, register}
+}
 
 // Routes adds the pages' addresses.
 func (s *Pages) Routes(mux *http.ServeMux) {
@@ -50,27 +63,73 @@ func (s *Pages) Routes(mux *http.ServeMux) {
 }
 
 // pageSize is how many punches stand on one page: a phone scrolls through them, and
-// a poor line carries them in a second.
-const pageSize = 50
+// a poor line carries them in a second. At most pageSearch are looked at for it.
+const (
+	pageSize   = 50
+	pageSearch = 5000
+)
 
 // question is what somebody asks of the punches, as it stands in the address.
 type question struct {
 	Site       protocol.SiteID
 	Serial     string
 	PIN        string
+	Employee   string // NIP, NIK or the hub's PIN
+	Doubt      string // one of doubts, or empty
 	From, To   string // days, 2026-01-02; To is the last day that is wanted
 	Impossible bool
 	After      string // cursor of the page before
 	InPath     bool   // the site is a part of the path
 }
 
+// doubts are what one can ask for that the register says, as it stands in the address.
+func doubts() []string { return []string{"unknown-pin", "not-placed", "no-unit"} }
+
+// search is a question as store and register answer it.
+type search struct {
+	question question
+	meeting  *meeting.Meeting
+	filter   meeting.Filter
+}
+
 // asked reads and checks an address.
-func (s *Pages) asked(r *http.Request) (question, store.Filter, error) {
+func (s *Pages) asked(r *http.Request) (search, error) {
+	q, stored, err := s.stored(r)
+	if err != nil {
+		return search{}, err
+	}
+	reg, err := s.register(r.Context())
+	if err != nil {
+		return search{}, err
+	}
+	f := meeting.Filter{Filter: stored}
+	if q.Employee != "" {
+		f.Employee = -1 // of whom nobody knows there is nothing
+		if e, found := reg.EmployeeBy(q.Employee); found {
+			f.Employee = e.ID
+		}
+	}
+	switch q.Doubt {
+	case "":
+	case "unknown-pin":
+		f.Flags = store.FlagUnknownPIN
+	case "not-placed":
+		f.Flags = store.FlagNotPlaced
+	case "no-unit":
+		f.Flags = store.FlagNoUnit
+	default:
+		return search{}, shell.BadRequest("filter")
+	}
+	return search{q, meeting.New(reg, placement.Usual()), f}, nil
+}
+
+// stored is the part of an address that the store answers.
+func (s *Pages) stored(r *http.Request) (question, store.Filter, error) {
 	query := r.URL.Query()
 	text := func(name string) string { return strings.TrimSpace(query.Get(name)) }
 	q := question{
 		Site: protocol.SiteID(text("site")), Serial: text("terminal"), PIN: text("pin"), From: text("from"), To: text("to"),
-		Impossible: query.Has("impossible"), After: query.Get("after"),
+		Employee: text("employee"), Doubt: text("doubt"), Impossible: query.Has("impossible"), After: query.Get("after"),
 	}
 	if path := r.PathValue("site"); path != "" {
 		site, err := protocol.ParseSiteID(path)
@@ -93,7 +152,7 @@ func (s *Pages) asked(r *http.Request) (question, store.Filter, error) {
 			return q, f, shell.BadRequest("filter")
 		}
 	}
-	if len(q.Serial) > 64 || len(q.PIN) > 64 {
+	if len(q.Serial) > 64 || len(q.PIN) > 64 || len(q.Employee) > 64 {
 		return q, f, shell.BadRequest("filter")
 	}
 	for _, end := range []struct {
@@ -136,6 +195,8 @@ func (q question) path(kind, after string) string {
 	}
 	set("terminal", q.Serial)
 	set("pin", q.PIN)
+	set("employee", q.Employee)
+	set("doubt", q.Doubt)
 	set("from", q.From)
 	set("to", q.To)
 	set("after", after)
@@ -152,6 +213,7 @@ type filterView struct {
 	question
 	Action string // the path without the question
 	Sites  []protocol.SiteID
+	Doubts []string
 	CSV    string
 	Days   []dayLink
 }
@@ -163,21 +225,24 @@ type dayLink struct{ Code, Path string }
 type punchesView struct {
 	shell.Speech
 	question
-	Punches []store.Punch
+	Punches []meeting.Punch
 	Next    string // address of the next page; empty at the end
 	First   string // address of the first page; empty on it
 }
 
+// Of is the address of all punches of an employee by the hub's PIN.
+func (v punchesView) Of(pin string) string { return question{Employee: pin}.path("", "") }
+
 func (s *Pages) punches(w http.ResponseWriter, r *http.Request) error {
-	q, f, err := s.asked(r)
+	look, err := s.asked(r)
 	if err != nil {
 		return err
 	}
-	every := 2 * time.Second
+	q, every := look.question, 2*time.Second
 	switch {
 	case q.After != "":
 		every = 0 // a page of the past
-	case q.PIN != "" && q.Site == "":
+	case (q.PIN != "" || q.Employee != "") && q.Site == "", q.Doubt != "":
 		every = 10 * time.Second // one person in the whole province is looked for in every terminal
 	}
 	title := s.Speech(r).Text("title-punches")
@@ -186,11 +251,11 @@ func (s *Pages) punches(w http.ResponseWriter, r *http.Request) error {
 	}
 	return s.Show(w, r, shell.Frame{Title: title, Section: "punches"},
 		shell.Part{Name: "filter", Every: 0, Data: func() (any, error) { return s.filterView(r, q) }},
-		shell.Part{Name: "punches", Every: every, Data: func() (any, error) { return s.punchesView(r, q, f) }})
+		shell.Part{Name: "punches", Every: every, Data: func() (any, error) { return s.punchesView(r, look) }})
 }
 
 func (s *Pages) filterView(r *http.Request, q question) (filterView, error) {
-	v := filterView{Speech: s.Speech(r), question: q, Action: r.URL.Path, CSV: q.path(".csv", "")}
+	v := filterView{Speech: s.Speech(r), question: q, Action: r.URL.Path, Doubts: doubts(), CSV: q.path(".csv", "")}
 	for _, days := range []struct {
 		code     string
 		from, to int
@@ -212,31 +277,43 @@ func (s *Pages) filterView(r *http.Request, q question) (filterView, error) {
 	return v, nil
 }
 
-func (s *Pages) punchesView(r *http.Request, q question, f store.Filter) (punchesView, error) {
-	v := punchesView{Speech: s.Speech(r), question: q}
-	f.Limit = pageSize + 1 // one more tells whether there is a next page
-	var err error
-	if v.Punches, err = s.collect(r.Context(), f); err != nil {
+func (s *Pages) punchesView(r *http.Request, look search) (punchesView, error) {
+	v := punchesView{Speech: s.Speech(r), question: look.question}
+	look.filter.Limit = pageSize + 1 // one more tells whether there is a next page
+	if look.filter.Employee != 0 || look.filter.Flags != 0 {
+		look.filter.Limit = pageSearch
+	}
+	seen, err := s.collect(r.Context(), look)
+	if err != nil {
 		return v, err
 	}
-	if len(v.Punches) > pageSize {
-		v.Punches = v.Punches[:pageSize]
-		v.Next = q.path("", v.Punches[pageSize-1].Cursor().String())
+	whole := len(seen) < look.filter.Limit
+	for n, p := range seen {
+		if len(v.Punches) == pageSize {
+			whole, seen = false, seen[:n]
+			break
+		}
+		if look.filter.Fits(p) {
+			v.Punches = append(v.Punches, p)
+		}
 	}
-	if q.After != "" {
-		v.First = q.path("", "")
+	if !whole {
+		v.Next = look.question.path("", seen[len(seen)-1].Cursor().String())
+	}
+	if look.question.After != "" {
+		v.First = look.question.path("", "")
 	}
 	return v, nil
 }
 
-// collect reads the punches of one page.
-func (s *Pages) collect(ctx context.Context, f store.Filter) ([]store.Punch, error) {
-	var punches []store.Punch
-	for p, err := range s.store.Punches(ctx, f) {
+// collect reads punches up to the filter's limit, also such as do not fit.
+func (s *Pages) collect(ctx context.Context, look search) ([]meeting.Punch, error) {
+	var punches []meeting.Punch
+	for p, err := range s.store.Punches(ctx, look.meeting.Narrow(look.filter)) {
 		if err != nil {
 			return nil, fmt.Errorf("read punches: %w", err)
 		}
-		punches = append(punches, p)
+		punches = append(punches, look.meeting.Meet(p))
 	}
 	return punches, nil
 }

@@ -69,7 +69,7 @@ func TestEveryPutTogetherCodeIsThere(t *testing.T) {
 	for _, list := range []struct{ before, after string }{
 		{"terminal-", "ok failing unread silent unknown"}, {"notice-", "missing interrupted unheard"}, {"severity-", "error warning info"},
 		{"proof-", "count repeat"}, {"clock-", "synchronised held"}, {"step-", "read buffered sent stored proven"},
-		{"flag-", "impossible-time future-time clock-off unknown-pin contradiction"}, {"filter-", "today yesterday week"},
+		{"flag-", "impossible-time future-time clock-off unknown-pin contradiction not-placed no-unit enrolment"}, {"filter-", "today yesterday week"},
 	} {
 		for _, after := range strings.Fields(list.after) {
 			codes = append(codes, list.before+after)

@@ -1,7 +1,8 @@
 // Package dispatch publishes what the hub says: its keys, its birth, every site's
 // receipt and every terminal's roster. All of that is retained and made anew from
 // the store, so a broker that lost or kept too much is put right at each connection.
-// Templates go out unretained, to those who ask and whose roster names them.
+// Templates go out unretained, to those who ask and whose roster names them; so do jobs,
+// again and again until their agents have said what became of them.
 //
 // It knows no segment and decides no roster. Beware: the birth is said last,
 // because agents take it as the word that everything else is in place.
@@ -32,11 +33,12 @@ type Store interface {
 	AllConditions(ctx context.Context) ([]store.Condition, error)
 }
 
-// Options are the parts of a Dispatch. All but the vault are needed.
+// Options are the parts of a Dispatch. All but the vault and the jobs are needed.
 type Options struct {
 	Store   Store
 	Holding Holding
 	Vault   Vault // nil: templates that are asked for are refused
+	Jobs    Jobs  // nil: there are none
 	Key     seal.SigningKey
 	Sealing seal.SealingPublic // to which sites seal
 	Version string
@@ -133,7 +135,7 @@ func (d *Dispatch) Serve(ctx context.Context, conn *mqtt.Conn, ready func()) err
 		working, end := context.WithCancelCause(ctx)
 		defer end(nil)
 		var parts sync.WaitGroup
-		for _, part := range []func(context.Context, *mqtt.Conn) error{d.follow, d.followRosters, d.answer} {
+		for _, part := range []func(context.Context, *mqtt.Conn) error{d.follow, d.followRosters, d.followJobs, d.answer} {
 			parts.Go(func() { end(part(working, conn)) })
 		}
 		parts.Wait()

@@ -24,7 +24,7 @@ type Holding interface {
 }
 
 // keyInTwoPlaces is the condition under which a site gets neither rosters nor
-// templates until a person has decided which of two agents is the right one.
+// templates nor jobs until a person has decided which of two agents is the right one.
 const keyInTwoPlaces = "key-in-two-places"
 
 // terminal is one terminal of one site.
@@ -56,13 +56,9 @@ func (d *Dispatch) outgoing(ctx context.Context, site protocol.SiteID) (map[term
 	if err != nil {
 		return nil, err
 	}
-	conditions, err := d.o.Store.AllConditions(ctx)
+	doubtful, err := d.doubtful(ctx)
 	if err != nil {
 		return nil, err
-	}
-	doubtful := map[protocol.SiteID]bool{}
-	for _, c := range conditions {
-		doubtful[c.Site] = doubtful[c.Site] || c.Code == keyInTwoPlaces
 	}
 	out := make(map[terminal]holding.Outgoing, len(list))
 	for _, o := range list {
@@ -71,6 +67,19 @@ func (d *Dispatch) outgoing(ctx context.Context, site protocol.SiteID) (map[term
 		}
 	}
 	return out, nil
+}
+
+// doubtful are the sites whose agent may not be the right one.
+func (d *Dispatch) doubtful(ctx context.Context) (map[protocol.SiteID]bool, error) {
+	conditions, err := d.o.Store.AllConditions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sites := map[protocol.SiteID]bool{}
+	for _, c := range conditions {
+		sites[c.Site] = sites[c.Site] || c.Code == keyInTwoPlaces
+	}
+	return sites, nil
 }
 
 // everyRoster is how often all rosters are looked at: an operator's command may have

@@ -30,6 +30,7 @@ type Template struct {
 	Finger    uint8
 	Algorithm uint8
 	Digest    protocol.Hash // SHA-256 of Data
+	Job       protocol.Seq  // the capture that the agent says it is from; zero: none
 	Data      []byte
 }
 
@@ -64,6 +65,10 @@ func (i *Ingest) open(ctx context.Context, name string, c *checked, partial *gat
 		err := c.envelope.Into(&c.results)
 		c.serial = c.results.Serial
 		return err
+	case protocol.KindProgress:
+		err := c.envelope.Into(&c.progress)
+		c.serial = c.progress.Serial
+		return err
 	case protocol.KindTemplatesUp:
 		return i.openTemplates(c)
 	}
@@ -92,7 +97,7 @@ func (i *Ingest) openTemplates(c *checked) error {
 		if err != nil {
 			return &protocol.Refusal{Reason: protocol.ReasonBody, Cause: err}
 		}
-		c.templates = append(c.templates, Template{PIN: item.PIN, Finger: item.Finger, Algorithm: item.Algorithm, Digest: item.Digest, Data: data})
+		c.templates = append(c.templates, Template{PIN: item.PIN, Finger: item.Finger, Algorithm: item.Algorithm, Digest: item.Digest, Job: item.Job, Data: data})
 	}
 	return nil
 }
@@ -132,6 +137,8 @@ func (i *Ingest) takeHolding(ctx context.Context, c checked) error {
 		}
 	case protocol.KindTemplatesUp:
 		err = i.takeTemplates(ctx, said, c.templates)
+	case protocol.KindProgress:
+		err = i.takeProgress(ctx, said, c.progress)
 	}
 	switch {
 	case errors.Is(err, holding.ErrReplay):

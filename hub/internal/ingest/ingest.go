@@ -54,11 +54,12 @@ type Meter interface {
 	Refused(kind protocol.Kind, reason protocol.Reason)
 }
 
-// Options are the parts of an Ingest. All but the vault are needed.
+// Options are the parts of an Ingest. All but the vault and the jobs are needed.
 type Options struct {
 	Store    Store
 	Holding  Holding
 	Vault    Vault // nil: templates that come up are refused
+	Jobs     Jobs  // nil: what is said of jobs is refused
 	Dispatch Dispatch
 	Meter    Meter
 	Hub      seal.PublicKey  // messages must be for this key
@@ -102,7 +103,8 @@ type checked struct {
 	inventory inventory
 	results   protocol.Results
 	templates []Template
-	serial    protocol.Serial // the terminal that inventory, results or templates are of
+	progress  protocol.Progress
+	serial    protocol.Serial // the terminal that inventory, results, templates or progress are of
 }
 
 // Run takes messages until the channel closes or ctx ends. An error is the
@@ -241,7 +243,7 @@ func (i *Ingest) store(ctx context.Context, group []checked) error {
 		switch c.envelope.Kind {
 		case protocol.KindState:
 			err = i.takeState(ctx, c)
-		case protocol.KindInventory, protocol.KindResults, protocol.KindTemplatesUp:
+		case protocol.KindInventory, protocol.KindResults, protocol.KindTemplatesUp, protocol.KindProgress:
 			err = i.takeHolding(ctx, c)
 		}
 		if err != nil {

@@ -152,16 +152,13 @@ func (o *operator) terminalMode() *cobra.Command {
 		Short: o.sayRegister("mode-short", nil),
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.edit(cmd, "terminal mode", serial, func(d *directory.Draft) error {
+			change := func(d *directory.Draft) error {
 				t, err := findTerminal(d.Register, site, serial)
 				if err != nil {
 					return err
 				}
 				facts := map[directory.Attribute]string{directory.TerminalEnrolment: enrolment, directory.TerminalMaxAdmins: admins}
-				if len(args) == 1 {
-					facts[directory.TerminalMode] = args[0]
-				}
-				for _, a := range []directory.Attribute{directory.TerminalMode, directory.TerminalEnrolment, directory.TerminalMaxAdmins} {
+				for _, a := range []directory.Attribute{directory.TerminalEnrolment, directory.TerminalMaxAdmins} {
 					if facts[a] == "" {
 						continue
 					}
@@ -169,6 +166,21 @@ func (o *operator) terminalMode() *cobra.Command {
 						return err
 					}
 				}
+				return nil
+			}
+			if len(args) == 0 {
+				return o.edit(cmd, "terminal mode", serial, change)
+			}
+			return o.withOffice(cmd.Context(), func(at office) error {
+				t, err := at.terminal(cmd, site, serial)
+				if err != nil {
+					return err
+				}
+				n, err := at.campaigns.SetMode(cmd.Context(), o.by("terminal mode", serial), t.ID, roster.Mode(args[0]), change)
+				if err != nil {
+					return err
+				}
+				o.sayChange(cmd, n)
 				return nil
 			})
 		},

@@ -81,13 +81,18 @@ func (o *operator) edit(cmd *cobra.Command, act, subject string, change func(*di
 		if err != nil {
 			return err
 		}
-		code := "done"
-		if n == 0 {
-			code = "nothing"
-		}
-		fmt.Fprintln(cmd.OutOrStdout(), o.sayRegister(code, phrase.Args{"change": n}))
+		o.sayChange(cmd, n)
 		return nil
 	})
+}
+
+// sayChange says the number of a change of the register, or that there was none.
+func (o *operator) sayChange(cmd *cobra.Command, n int64) {
+	code := "done"
+	if n == 0 {
+		code = "nothing"
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), o.sayRegister(code, phrase.Args{"change": n}))
 }
 
 // look reads the register and shows something of it.

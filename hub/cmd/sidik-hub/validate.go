@@ -6,20 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/report"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/validate"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
-	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
 
 // sayValidate returns a sentence of the validation's part of the catalogue.
@@ -27,173 +31,185 @@ func (o *operator) sayValidate(code string, args phrase.Args) string {
 	return o.catalogue.Say(o.lang, "validate."+code, args)
 }
 
-// validated is a terminal with what was found there.
-type validated struct {
-	Site     protocol.SiteID    `json:"site"`
-	Serial   protocol.Serial    `json:"serial"`
-	Read     time.Time          `json:"read,omitzero"` // when the inventory came; none came: nothing could be found
-	Findings []validate.Finding `json:"findings"`
+func (o *operator) report() report.Words { return report.Words{Catalogue: o.catalogue, Lang: o.lang} }
 
-	names map[uint16]string // as the terminal has them, by slot
+// office is what validating and deciding need.
+type office struct {
+	directory *directory.Directory
+	survey    *survey.Survey
+	campaigns *campaign.Campaigns
+}
+
+// withOffice runs f with the register, what terminals hold and what was decided.
+func (o *operator) withOffice(ctx context.Context, f func(office) error) error {
+	return o.withStore(ctx, func(s *store.Store) error {
+		at, err := o.office(ctx, s)
+		if err != nil {
+			return err
+		}
+		return f(at)
+	})
+}
+
+func (o *operator) office(ctx context.Context, s *store.Store) (office, error) {
+	v, err := vault.Open(ctx, s, o.data, time.Now)
+	if err != nil {
+		return office{}, err
+	}
+	d := directory.New(s, placement.Usual())
+	look := survey.New(d, v, holding.New(s), placement.Usual())
+	return office{d, look, campaign.New(campaign.Options{Database: s, Directory: d, Survey: look, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})}, nil
+}
+
+// look compares the chosen terminals with the register as of today; decisions whose
+// findings are gone are closed first.
+func (at office) look(ctx context.Context, site, serial string) (*survey.View, [][]campaign.Judged, error) {
+	if err := at.campaigns.Settle(ctx); err != nil {
+		return nil, nil, err
+	}
+	v, err := at.survey.Look(ctx, today(), func(t *directory.Terminal) bool {
+		return (site == "" || string(t.Site) == site) && (serial == "" || string(t.Serial) == serial)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	judged, err := at.campaigns.Judge(ctx, v)
+	return v, judged, err
 }
 
 // validate compares terminals with the register and shows the findings.
 func (o *operator) validate() *cobra.Command {
 	var site, serial string
-	var asJSON bool
+	var decided, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: o.sayValidate("short", nil),
 		Long:  o.sayValidate("long", nil),
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.withStore(cmd.Context(), func(s *store.Store) error {
-				reg, all, err := o.findAll(cmd.Context(), s, site, serial)
+			return o.withOffice(cmd.Context(), func(at office) error {
+				v, judged, err := at.look(cmd.Context(), site, serial)
 				switch {
 				case err != nil:
 					return err
-				case len(all) == 0:
+				case len(v.Terminals) == 0:
 					return errors.New(o.sayValidate("no-terminal", nil))
+				case decided:
+					return o.showDecided(cmd, at, v)
 				case asJSON:
 					encoder := json.NewEncoder(cmd.OutOrStdout())
 					encoder.SetIndent("", "  ")
-					return encoder.Encode(all)
+					return encoder.Encode(plain(v, judged))
 				}
-				o.showFindings(cmd.OutOrStdout(), reg, all)
+				o.showFindings(cmd.OutOrStdout(), v, judged)
 				return nil
 			})
 		},
 	}
 	cmd.Flags().StringVar(&site, "site", "", o.sayValidate("flag-site", nil))
 	cmd.Flags().StringVar(&serial, "serial", "", o.sayValidate("flag-serial", nil))
+	cmd.Flags().BoolVar(&decided, "decided", false, o.sayValidate("flag-decided", nil))
 	cmd.Flags().BoolVar(&asJSON, "json", false, o.sayValidate("flag-json", nil))
 	return cmd
 }
 
-// findAll validates the chosen terminals as of today.
-func (o *operator) findAll(ctx context.Context, s *store.Store, site, serial string) (*directory.Register, []validated, error) {
-	h := holding.New(s)
-	terminals, err := h.Terminals(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	reg, err := directory.New(s, placement.Usual()).Register(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	known, err := o.know(ctx, s, reg, today())
-	if err != nil {
-		return nil, nil, err
-	}
-	var all []validated
-	for _, t := range terminals {
-		if site != "" && string(t.Site) != site || serial != "" && string(t.Serial) != serial {
-			continue
-		}
-		v := validated{Site: t.Site, Serial: t.Serial, names: map[uint16]string{}}
-		inv, err := h.Inventory(ctx, t.Site, t.Serial)
-		if err == nil {
-			registered, _ := reg.TerminalBy(t.Site, t.Serial)
-			if registered == nil {
-				continue // no longer, since the list was read
-			}
-			c, _ := known.Case(registered.ID, inv.Inventory)
-			v.Read, v.Findings = inv.At, append([]validate.Finding{}, validate.Find(c)...)
-			for _, u := range inv.Users {
-				v.names[u.Slot] = string(u.Name)
-			}
-		} else if !errors.Is(err, holding.ErrNone) {
-			return nil, nil, err
-		}
-		all = append(all, v)
-	}
-	return reg, all, nil
+// validated is a terminal with what was found there, for machines: without names.
+type validated struct {
+	Site     protocol.SiteID    `json:"site"`
+	Serial   protocol.Serial    `json:"serial"`
+	Read     time.Time          `json:"read,omitzero"` // when the inventory came; none came: nothing could be found
+	Findings []validate.Finding `json:"findings"`
+	Accepted []validate.Finding `json:"accepted,omitempty"`
 }
 
-// know gathers what register and vault say on a day.
-func (o *operator) know(ctx context.Context, s *store.Store, reg *directory.Register, day roster.Date) (*validate.Known, error) {
-	v, err := vault.Open(ctx, s, o.data, time.Now)
-	if err != nil {
-		return nil, err
-	}
-	best, err := v.Best(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var stored []validate.Stored
-	for i, b := range best {
-		if i > 0 && best[i-1].Employee == b.Employee {
-			continue
+func plain(v *survey.View, judged [][]campaign.Judged) []validated {
+	all := make([]validated, len(v.Terminals))
+	for i, t := range v.Terminals {
+		all[i] = validated{Site: t.Site, Serial: t.Serial, Read: t.Read}
+		if !t.Read.IsZero() {
+			all[i].Findings = []validate.Finding{}
 		}
-		held, err := v.Have(ctx, b.Employee) // older copies too: terminals may still hold them
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range held {
-			stored = append(stored, validate.Stored{Employee: placement.EmployeeID(t.Employee), Best: t.Best,
-				Finger: roster.Finger{Number: t.Finger, Algorithm: t.Algorithm, Digest: t.Digest}})
+		for _, j := range judged[i] {
+			if j.Accepted() {
+				all[i].Accepted = append(all[i].Accepted, j.Finding)
+			} else {
+				all[i].Findings = append(all[i].Findings, j.Finding)
+			}
 		}
 	}
-	matcher := reg.Matcher(placement.Usual())
-	means := func(terminal placement.TerminalID, pin string) placement.EmployeeID {
-		return matcher.Meet(terminal, pin, day).Employee
-	}
-	return validate.Know(reg.Snapshot(placement.Usual()), day, stored, means), nil
+	return all
 }
 
-// showFindings writes a sentence for each finding, under its terminal.
-func (o *operator) showFindings(out io.Writer, reg *directory.Register, all []validated) {
-	people := make(map[string]string, len(reg.Employees))
-	for _, e := range reg.Employees {
-		people[e.PINText()] = e.At(directory.EmployeeName, today())
-	}
-	found := 0
-	for _, v := range all {
-		args := phrase.Args{"site": v.Site, "serial": v.Serial, "read": when(v.Read), "findings": len(v.Findings)}
+// showFindings writes a sentence for each finding, under its terminal; what somebody
+// has accepted comes apart.
+func (o *operator) showFindings(out io.Writer, v *survey.View, judged [][]campaign.Judged) {
+	found, accepted := 0, 0
+	for i, t := range v.Terminals {
+		open := slices.DeleteFunc(slices.Clone(judged[i]), campaign.Judged.Accepted)
+		args := phrase.Args{"site": t.Site, "serial": t.Serial, "read": when(t.Read), "findings": len(open)}
 		switch {
-		case v.Read.IsZero():
+		case t.Read.IsZero():
 			fmt.Fprintln(out, o.sayValidate("no-inventory", args))
-		case len(v.Findings) == 0:
+		case len(open) == 0:
 			fmt.Fprintln(out, o.sayValidate("nothing", args))
 		default:
 			fmt.Fprintln(out, o.sayValidate("head", args))
 		}
-		for _, f := range v.Findings {
-			fmt.Fprintln(out, "  "+o.finding(reg, people, v.names[f.Slot], f))
+		for _, j := range open {
+			fmt.Fprintln(out, "  "+o.finding(j))
 		}
-		found += len(v.Findings)
+		found += len(open)
+		if n := len(judged[i]) - len(open); n > 0 {
+			accepted += n
+			fmt.Fprintln(out, o.sayValidate("accepted-head", phrase.Args{"findings": n}))
+			for _, j := range judged[i] {
+				if j.Accepted() {
+					fmt.Fprintln(out, "  "+o.finding(j))
+				}
+			}
+		}
 	}
-	fmt.Fprintln(out, o.sayValidate("foot", phrase.Args{"terminals": len(all), "findings": found}))
+	fmt.Fprintln(out, o.sayValidate("foot", phrase.Args{"terminals": len(v.Terminals), "findings": found, "accepted": accepted}))
 }
 
-// finding is one finding in a sentence, with what may be done about it. held is the
-// name that the terminal shows.
-func (o *operator) finding(reg *directory.Register, people map[string]string, held string, f validate.Finding) string {
-	called := func(pin, name string) string {
-		if name == "" {
-			return pin
+// finding is one finding in a sentence, with its short name and what was or may be
+// done about it.
+func (o *operator) finding(j campaign.Judged) string {
+	said := j.ID() + " " + string(j.Class) + ". " + o.report().Finding(j.Named) + " "
+	if j.Decision != nil {
+		return said + o.decision(*j.Decision)
+	}
+	acts := make([]string, len(j.Acts))
+	for i, a := range j.Acts {
+		acts[i] = o.report().Act(a)
+	}
+	return said + o.sayValidate("acts", phrase.Args{"acts": strings.Join(acts, "; ")})
+}
+
+// decision is what was decided, by whom and when, in a sentence.
+func (o *operator) decision(d campaign.Decision) string {
+	args := phrase.Args{"act": o.report().Act(d.Act), "who": d.By, "at": when(d.Decided), "reason": d.Reason}
+	if d.Reason == "" {
+		return o.sayValidate("decided", args)
+	}
+	return o.sayValidate("decided-reason", args)
+}
+
+// showDecided writes all that was decided about the chosen terminals, the oldest first.
+func (o *operator) showDecided(cmd *cobra.Command, at office, v *survey.View) error {
+	for _, t := range v.Terminals {
+		decisions, err := at.campaigns.Decisions(cmd.Context(), t.ID)
+		if err != nil {
+			return err
 		}
-		return pin + " (" + name + ")"
+		fmt.Fprintln(cmd.OutOrStdout(), o.sayValidate("decided-head", phrase.Args{"site": t.Site, "serial": t.Serial, "decisions": len(decisions)}))
+		for _, d := range decisions {
+			said := d.ID() + " " + string(d.Class) + ". " + o.report().Finding(d.Named) + " " + o.decision(d)
+			if !d.Closed.IsZero() {
+				said += " " + o.sayValidate("closed", phrase.Args{"at": when(d.Closed)})
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "  "+said)
+		}
 	}
-	name := held
-	if f.Person != "" {
-		name = people[f.Person]
-	}
-	args := phrase.Args{"who": called(f.PIN, name), "other": called(f.Other, people[f.Other]), "held": f.Held, "want": f.Want,
-		"fingers": strings.Trim(strings.ReplaceAll(fmt.Sprint(f.Fingers), " ", ", "), "[]")}
-	if f.Status != "" {
-		args["status"] = o.sayValidate("status-"+string(f.Status), nil)
-	}
-	if u := reg.Units[f.Unit]; u != nil {
-		args["unit"] = u.At(directory.UnitName, today())
-	}
-	said := string(f.Class) + ". " + o.sayValidate("finding-"+string(f.Code), args)
-	if f.Administrator {
-		said += " " + o.sayValidate("administrator", nil)
-	}
-	acts := make([]string, len(f.Acts))
-	for i, a := range f.Acts {
-		acts[i] = o.sayValidate("act-"+string(a), nil)
-	}
-	return said + " " + o.sayValidate("acts", phrase.Args{"acts": strings.Join(acts, "; ")})
+	return nil
 }

@@ -53,19 +53,22 @@ func TestValidateKnowsOlderCopiesOfTheVault(t *testing.T) {
 	if err := v.Put(ctx, vault.By{Who: "Ujang Demo", Why: "test"}, finger(protocol.Hash{1}, false), finger(protocol.Hash{9}, true)); err != nil {
 		t.Fatal(err)
 	}
-	o := &operator{data: data}
-	_, all, err := o.findAll(ctx, s, "samsat-demo", "DEMO1")
-	if err != nil || len(all) != 1 || len(all[0].Findings) != 2 {
-		t.Fatalf("found %+v, %v, want two findings at one terminal", all, err)
+	at, err := (&operator{data: data}).office(ctx, s)
+	if err != nil {
+		t.Fatal(err)
 	}
-	f := all[0].Findings[1]
+	seen, _, err := at.look(ctx, "samsat-demo", "DEMO1")
+	if err != nil || len(seen.Terminals) != 1 || len(seen.Terminals[0].Findings) != 2 {
+		t.Fatalf("found %+v, %v, want two findings at one terminal", seen, err)
+	}
+	f := seen.Terminals[0].Findings[1]
 	if f.Code != validate.FingerOfOther || f.PIN != "100001" || f.Other != "100002" || !f.Administrator {
 		t.Errorf("found %+v, want PIN 100001 with a finger of 100002", f)
 	}
-	if called := all[0].names[f.Slot]; called != "ANI" {
-		t.Errorf("the terminal calls slot %d %q, want ANI", f.Slot, called)
+	if f.Who != "Ani Demo" || f.Whose != "Budi Demo" {
+		t.Errorf("called %q and %q, want as in the register", f.Who, f.Whose)
 	}
-	if roster.DateOf(all[0].Read) != "2026-01-05" {
-		t.Errorf("read at %s, want the day of the inventory", all[0].Read)
+	if read := seen.Terminals[0].Read; roster.DateOf(read) != "2026-01-05" {
+		t.Errorf("read at %s, want the day of the inventory", read)
 	}
 }

@@ -160,19 +160,39 @@ func (c *Campaigns) signed(ctx context.Context, n int64) (map[placement.Terminal
 	return all, nil
 }
 
-// SetMode says how far agents may go at a terminal. Enforce is only for one of which a
-// validation was signed: whoever it would take off must have been looked at.
-func (c *Campaigns) SetMode(ctx context.Context, by directory.By, terminal placement.TerminalID, mode roster.Mode) (change int64, err error) {
+// SetMode says how far agents may go at a terminal, together with more that is said of
+// it at once. Enforce is only for one of which a validation was signed: whoever it would
+// take off must have been looked at.
+func (c *Campaigns) SetMode(ctx context.Context, by directory.By, terminal placement.TerminalID, mode roster.Mode,
+	more ...func(*directory.Draft) error) (change int64, err error) {
 	if mode == roster.Enforce {
 		signed, err := c.signed(ctx, 0)
 		if err != nil {
 			return 0, err
 		}
 		if _, found := signed[terminal]; !found {
-			return 0, refuse("not-signed")
+			return 0, c.unsigned(ctx, terminal)
 		}
 	}
 	return c.o.Directory.Edit(ctx, by, func(d *directory.Draft) error {
-		return d.Set(directory.AboutTerminal, int64(terminal), directory.TerminalMode, d.Today, string(mode))
+		err := d.Set(directory.AboutTerminal, int64(terminal), directory.TerminalMode, d.Today, string(mode))
+		for _, also := range more {
+			if err == nil {
+				err = also(d)
+			}
+		}
+		return err
 	})
+}
+
+func (c *Campaigns) unsigned(ctx context.Context, terminal placement.TerminalID) error {
+	reg, err := c.o.Directory.Register(ctx)
+	if err != nil {
+		return err
+	}
+	serial := protocol.Serial("")
+	if t := reg.Terminals[terminal]; t != nil {
+		serial = t.Serial
+	}
+	return refuse("not-signed", "serial", serial)
 }

@@ -161,7 +161,7 @@ func (o *operator) showFindings(out io.Writer, v *survey.View, judged [][]campai
 		found += len(open)
 		if n := len(judged[i]) - len(open); n > 0 {
 			accepted += n
-			fmt.Fprintln(out, o.sayValidate("accepted-head", phrase.Args{"findings": n}))
+			fmt.Fprintln(out, "  "+o.sayValidate("accepted-head", phrase.Args{"findings": n}))
 			for _, j := range judged[i] {
 				if j.Accepted() {
 					fmt.Fprintln(out, "  "+o.finding(j))

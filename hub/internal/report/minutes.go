@@ -42,6 +42,7 @@ func (w Words) MinutesPDF(m Minutes, digest protocol.Hash) ([]byte, error) {
 	p.y += 6
 	w.result(p, m)
 	p.y += lineHeight / 2
+	p.room(13 * lineHeight) // no signature stands on a page by itself
 	p.text(marginSide, w.say("minutes-closing", nil))
 	w.signatures(p, m)
 	return p.bytes(func(page, of int) (left, right string) {
@@ -51,9 +52,9 @@ func (w Words) MinutesPDF(m Minutes, digest protocol.Hash) ([]byte, error) {
 
 // letterhead is the agency's, as on all of its papers.
 func (w Words) letterhead(p *paper) {
-	p.face(bold, 12)
+	p.face(bold, 11.5)
 	p.centred(marginSide, p.width-marginSide, w.say("head-government", nil))
-	p.face(bold, 14)
+	p.face(bold, 12.5)
 	p.centred(marginSide, p.width-marginSide, w.say("head-agency", nil))
 	p.y += 4
 	p.rule(2)
@@ -117,7 +118,6 @@ func (w Words) came(r Row) string {
 
 func (w Words) signatures(p *paper, m Minutes) {
 	p.y += lineHeight
-	p.room(11 * lineHeight)
 	middle, top, low := p.width/2, p.y, 0.0
 	for i, s := range []struct {
 		Signer

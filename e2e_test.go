@@ -165,6 +165,7 @@ func freeAddress(t testing.TB) string {
 type office struct {
 	w        *world
 	site     protocol.SiteID
+	unit     string // that the terminal serves, where one was registered
 	terminal *zktest.Terminal
 	config   config.Config
 	agent    *running // nil while it is stopped
@@ -181,7 +182,7 @@ func (w *world) newOffice(site, profile string, punches int) *office {
 	}
 	udp := p.Users == zk.User28
 	terminal, err := zktest.New(zktest.Config{
-		Profile: p, Serial: "SIM-" + site,
+		Profile: p, Serial: "SIM-" + site, EnrolByHand: true,
 		Clock: func() time.Time { return protocol.Wall(time.Now()) },
 	})
 	if err != nil {

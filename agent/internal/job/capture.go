@@ -56,7 +56,7 @@ func (d *desk) capture(ctx context.Context, e *entry) (digest protocol.Hash, err
 	err = d.keeper.Hold(ctx, func(ctx context.Context, s terminal.Session) error {
 		asks, can := s.(terminal.Capturer)
 		if !can {
-			return blockedError("no-capture")
+			return fmt.Errorf("%w: nobody can be asked for one on this way to it", terminal.ErrCapture)
 		}
 		inv, err := d.inventory(ctx, s)
 		if err != nil {

@@ -121,7 +121,7 @@ func (j *Jobs) TakeJob(e protocol.Envelope) error {
 	number, d := e.Seq, j.desks[job.Serial]
 	known := j.ledger.find(number)
 	switch {
-	case known != nil && known.Job.Serial != job.Serial:
+	case known != nil && !known.is(job):
 		return refused(protocol.ReasonReplay, "the number of another job")
 	case known != nil && known.Progress.Ended == "" && job.Kind == protocol.JobCancel && d != nil:
 		d.cancel(number)

@@ -32,6 +32,12 @@ type entry struct {
 	Left bool   `json:"left,omitempty"`
 }
 
+// is tells whether a message is about this job, or its end.
+func (e *entry) is(job protocol.Job) bool {
+	same := e.Job.Kind == protocol.JobCapture && job.Kind == protocol.JobCapture
+	return e.Job.Serial == job.Serial && (!same || e.Job.PIN == job.PIN && e.Job.Finger == job.Finger)
+}
+
 // remembered is how many jobs are not forgotten.
 const remembered = 256
 

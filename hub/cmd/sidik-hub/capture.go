@@ -42,7 +42,7 @@ func (o *operator) withJobs(ctx context.Context, f func(reg *directory.Register,
 		return f(reg, job.New(s, register))
 	})
 	if refusal, ok := errors.AsType[job.Refusal](err); ok {
-		return errors.New(o.sayCapture("refused-"+string(refusal), nil))
+		return errors.New(o.words().CaptureRefused(refusal))
 	}
 	return err
 }
@@ -117,7 +117,7 @@ func (o *operator) captureList() *cobra.Command {
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 				fmt.Fprintln(w, o.sayCapture("head", nil))
 				for _, j := range all {
-					fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", j.ID, j.Site, j.Serial, j.PIN, j.Finger, when(j.OrderedAt), j.OrderedBy, o.stateOf(j))
+					fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", j.ID, j.Site, j.Serial, j.PIN, j.Finger, when(j.OrderedAt), j.OrderedBy, o.words().Capture(j))
 				}
 				return w.Flush()
 			})
@@ -147,7 +147,7 @@ func (o *operator) captureShow() *cobra.Command {
 				if follow {
 					return o.followJob(cmd.Context(), out, jobs, j.ID)
 				}
-				fmt.Fprintln(out, o.stateOf(j))
+				fmt.Fprintln(out, o.words().Capture(j))
 				return nil
 			})
 		},
@@ -208,7 +208,7 @@ func (o *operator) followJob(ctx context.Context, out io.Writer, jobs *job.Jobs,
 		if err != nil {
 			return err
 		}
-		said := fmt.Sprintf("%d: %s", j.ID, o.stateOf(j))
+		said := fmt.Sprintf("%d: %s", j.ID, o.words().Capture(j))
 		if !j.State.Open() && j.State != job.Done {
 			return errors.New(said)
 		}
@@ -225,19 +225,4 @@ func (o *operator) followJob(ctx context.Context, out io.Writer, jobs *job.Jobs,
 		case <-tick.C:
 		}
 	}
-}
-
-// stateOf is how far a job is, in words.
-func (o *operator) stateOf(j job.Job) string {
-	switch {
-	case j.State == job.Begun && j.Step != "":
-		return o.sayCapture("step-"+string(j.Step), phrase.Args{"good": j.Good, "bad": j.Bad})
-	case j.State == job.Failed:
-		reason := ""
-		if j.Reason != "" {
-			reason = o.words().Reason(j.Reason)
-		}
-		return o.sayCapture("state-failed", nil) + ": " + o.sayCapture("ended-"+string(j.Ended), phrase.Args{"reason": reason})
-	}
-	return o.sayCapture("state-"+string(j.State), nil)
 }

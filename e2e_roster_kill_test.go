@@ -30,12 +30,12 @@ func TestKillsWhileRostersConverge(t *testing.T) {
 	for n := range offices {
 		unit := fmt.Sprintf("unit-%02d", n)
 		o := w.keptOffice(op, fmt.Sprintf("kantor-%02d", n), unit)
-		op.enforce(o)
 		for i := range people {
 			fmt.Fprintf(&list, "1990%02d%02d2015011%03d;Pegawai Demo %d %d;PNS;%s;2026-01-01;800/%d/2026;aktif\n", 1+n%12, 1+i%28, 900+(n*people+i)%100, n, i, unit, n)
 		}
 		all = append(all, o)
 		o.start()
+		op.enforce(o)
 	}
 	file := filepath.Join(w.dir, "pegawai.csv")
 	if err := os.WriteFile(file, []byte(list.String()), 0o600); err != nil {

@@ -50,15 +50,26 @@ func (w *world) keptOffice(op operator, site, unit string) *office {
 	o := w.newOffice(site, "tft-new", 0)
 	o.config.Apply = config.Apply{Rush: []config.Span{}, MaxDeletedUsers: 100, MaxDeletedPercent: 100}
 	o.admit()
+	o.unit = unit
 	op.says("unit", "add", unit, "Unit "+unit, "--kind", "uptd", "--from", "2026-01-01")
 	op.says("terminal", "serve", "--serial", o.terminal.Serial(), "--unit", unit, "--responsible", "--from", "2026-01-01")
 	return o
 }
 
-// enforce lets the office's terminal be made equal to its roster.
+// enforce lets the office's terminal be made equal to its roster, in the only way there
+// is: its running agent has read it, each finding is decided, and the minutes are signed.
 func (o operator) enforce(at *office) {
 	o.w.t.Helper()
-	o.says("terminal", "mode", "enforce", "--serial", at.terminal.Serial())
+	serial := at.terminal.Serial()
+	eventually(o.w.t, func() bool {
+		return strings.Contains(o.says("finding", "list", serial), ", read ")
+	}, func() string { return "terminal " + serial + " was not read" })
+	said := o.says("campaign", "add", "Validasi Demo", "--unit", at.unit, "--lead", "Citra Demo")
+	campaign := regexp.MustCompile(`Campaign (\d+)`).FindStringSubmatch(said)[1]
+	o.says("finding", "decide", serial, "--class", "a,b,c,d,e,f,g,h,i,j")
+	o.says("campaign", "sign", campaign, "--serial", serial, "--number", "800/"+campaign, "--place", "Pangkalpinang",
+		"--agency-name", "Eka Demo", "--agency-position", "Kepala Bidang", "--office-name", "Gani Demo", "--office-position", "Kepala")
+	o.says("terminal", "mode", "enforce", "--serial", serial)
 }
 
 // holds waits until the terminal has exactly these users, PIN and number of fingers.
@@ -96,7 +107,6 @@ func TestTheWayOfATemplate(t *testing.T) {
 		ani := op.newcomer("Ani Demo", "199001012015012902")
 		op.says("terminal", "grant", boss, "--serial", samsat.terminal.Serial(), "--from", "2026-01-01")
 		op.says("place", boss, "--unit", "samsat", "--from", "2026-01-01", "--sk", "800/1/2026")
-		op.enforce(samsat)
 
 		// Two people are recorded at the agency, and somebody says who they are.
 		for n, finger := range []uint8{0, 1, 6} {
@@ -110,6 +120,7 @@ func TestTheWayOfATemplate(t *testing.T) {
 		}
 		agency.start()
 		samsat.start()
+		op.enforce(samsat)
 		var found string
 		eventually(t, func() bool {
 			found = op.says("finger", "found")

@@ -80,7 +80,7 @@ func (v *Vault) Expire(ctx context.Context, by By, periods Periods) (days int, e
 			if p.period <= 0 {
 				continue
 			}
-			numbers, err := expired(ctx, tx, p.kind, day(a.at.Add(-p.period)))
+			numbers, err := expired(ctx, tx, p.kind, cutoff(p.period, a.at))
 			if err != nil {
 				return err
 			}
@@ -99,6 +99,24 @@ func (v *Vault) Expire(ctx context.Context, by By, periods Periods) (days int, e
 		return 0, fmt.Errorf("expire found templates: %w", err)
 	}
 	return days, nil
+}
+
+// cutoff is the first day that a period still covers.
+func cutoff(period time.Duration, now time.Time) int64 { return day(now.Add(-period)) }
+
+// Overdue returns the found templates and copies that Expire would destroy now.
+func (v *Vault) Overdue(ctx context.Context, p Periods) (over []Found, err error) {
+	all, err := v.FoundAt(ctx, "", "")
+	for _, f := range all {
+		period := p.Found
+		if f.Kind == KindCopy {
+			period = p.Copy
+		}
+		if period > 0 && day(f.At) < cutoff(period, v.now()) {
+			over = append(over, f)
+		}
+	}
+	return over, err
 }
 
 // expired returns the days before a day that may still have a data key: every one

@@ -33,6 +33,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/whereabouts"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
@@ -80,6 +81,8 @@ type Hub struct {
 	key       seal.SigningKey
 	store     *store.Store
 	register  *directory.Directory
+	held      *holding.Holding
+	fingers   *vault.Vault
 	metrics   *metrics.Metrics
 	dispatch  *dispatch.Dispatch
 	ingest    *ingest.Ingest
@@ -125,7 +128,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	held, register := holding.New(s), directory.New(s, placement.Usual())
 	jobs := job.New(s, register)
-	h := &Hub{config: c, key: key, store: s, register: register, metrics: metrics.New(c.Version), brokers: c.Brokers}
+	h := &Hub{config: c, key: key, store: s, register: register, held: held, fingers: fingers, metrics: metrics.New(c.Version), brokers: c.Brokers}
 	if len(c.Brokers) == 0 {
 		b, err := broker.Start(ctx, broker.Options{Dir: filepath.Join(c.Data, brokerFolder), Listen: c.MQTT, Logger: c.Logger})
 		if err != nil {
@@ -172,9 +175,13 @@ func Run(ctx context.Context, c Config) (err error) {
 func (h *Hub) run(ctx context.Context, pages net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	where := whereabouts.New(whereabouts.Options{
+		Register: h.register.Register, Best: h.fingers.Best, State: h.store.State, Holding: h.held, Settings: placement.Usual(),
+	})
 	server := &http.Server{
 		Handler: web.New(web.Options{
-			Store: h.store, Register: h.register.Register, Live: h.status, Metrics: h.metrics, StoreSize: h.storeSize,
+			Store: h.store, Directory: h.register, Vault: h.fingers, Holding: h.held, Modes: h.campaigns,
+			Settings: placement.Usual(), Whereabouts: where.Of, Live: h.status, Metrics: h.metrics, StoreSize: h.storeSize,
 			Address: pages.Addr().String(), Logger: h.config.Logger, Version: h.config.Version,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,

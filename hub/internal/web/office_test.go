@@ -16,12 +16,18 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/rosters"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/storetest"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/whereabouts"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 )
@@ -38,6 +44,12 @@ type hub struct {
 	pages http.Handler
 	meter *metrics.Metrics
 	log   *logged
+
+	directory *directory.Directory
+	vault     *vault.Vault
+	holding   *holding.Holding
+	campaigns *campaign.Campaigns
+	rosters   *rosters.Rosters
 
 	mu   sync.Mutex // guards what a test changes while pages are served
 	live web.Live
@@ -73,14 +85,30 @@ func newHub(t testing.TB) *hub {
 	})
 	h := &hub{t: t, store: s, meter: metrics.New("v0.1.0"), log: &logged{}, now: now()}
 	h.live = web.Live{Broker: true, Since: now().Add(-time.Hour)}
+	h.directory, h.holding = directory.New(s, placement.Usual()), holding.New(s)
+	h.vault, err = vault.Open(t.Context(), s, t.TempDir(), h.clock)
+	ok(t, err)
+	logger := slog.New(slog.NewTextHandler(h.log, nil))
+	h.campaigns = campaign.New(campaign.Options{Database: s, Directory: h.directory, Now: h.clock, Logger: logger,
+		Survey: survey.New(h.directory, h.vault, h.holding, placement.Usual())})
+	h.rosters = rosters.New(rosters.Options{Directory: h.directory, Vault: h.vault, Holding: h.holding, Decisions: h.campaigns, Settings: placement.Usual(),
+		Generation: s.Generation, Changed: func(protocol.SiteID) {}, Now: h.clock, Logger: logger})
 	h.pages = web.New(web.Options{
-		Store: s, Register: directory.New(s, placement.Usual()).Register, Metrics: h.meter, Version: "v0.1.0",
-		Logger:    slog.New(slog.NewTextHandler(h.log, nil)),
+		Store: s, Directory: h.directory, Vault: h.vault, Holding: h.holding, Modes: h.campaigns, Settings: placement.Usual(),
+		Whereabouts: whereabouts.New(whereabouts.Options{Register: h.directory.Register, Best: h.vault.Best, State: s.State, Holding: h.holding, Settings: placement.Usual()}).Of,
+		Metrics:     h.meter, Version: "v0.1.0", Logger: logger,
 		StoreSize: func() (int64, error) { return 4096, nil },
-		Now:       func() time.Time { h.mu.Lock(); defer h.mu.Unlock(); return h.now },
+		Now:       h.clock,
 		Live:      func() web.Live { h.mu.Lock(); defer h.mu.Unlock(); return h.live },
 	})
 	return h
+}
+
+// clock is the moment of all that this hub does.
+func (h *hub) clock() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now
 }
 
 func ok(t testing.TB, err error) {

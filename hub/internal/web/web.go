@@ -14,9 +14,13 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/people"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/punches"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/sites"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/terminals"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/whereabouts"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
@@ -27,14 +31,30 @@ type Store interface {
 	punches.Store
 }
 
+// Directory is the register, as pages read and change it.
+type Directory = people.Directory
+
+// Holding is what terminals should and do hold.
+type Holding interface {
+	people.Holding
+	terminals.Holding
+}
+
 // Live is how the hub's own line is.
 type Live = shell.Live
 
-// Options are the parts that New puts together. Register, Now, Zone and StoreSize may be nil.
+// Options are the parts that New puts together. Now, Zone and StoreSize may be nil.
 type Options struct {
 	Store     Store
-	Register  punches.Register // whose punches they are; nil: nobody says
-	Live      func() Live      // asked for every page: it must answer at once
+	Directory Directory // nil: nobody says whose punches they are
+	Vault     people.Vault
+	Holding   Holding
+	Modes     terminals.Modes
+	Settings  placement.Settings
+	// Whereabouts says on which terminals an employee should be, is, or was.
+	Whereabouts func(ctx context.Context, e placement.EmployeeID, now time.Time) ([]whereabouts.Place, error)
+
+	Live      func() Live // asked for every page: it must answer at once
 	Metrics   *metrics.Metrics
 	StoreSize func() (int64, error) // bytes of the database's files
 	Address   string                // HOST:PORT on which the pages listen; loopback names are always its names
@@ -62,12 +82,23 @@ func New(o Options) http.Handler {
 	}
 	frame := shell.New(shell.Options{
 		Live: o.Live, Logger: o.Logger, Version: o.Version, Now: o.Now, Zone: o.Zone,
-		Menu: []shell.Entry{{Section: "sites", Path: "/"}, {Section: "punches", Path: "/punches"}},
+		Menu: []shell.Entry{
+			{Section: "sites", Path: "/"}, {Section: "punches", Path: "/punches"}, {Section: "employees", Path: "/employees"},
+			{Section: "fingerless", Path: "/employees?without=fingers"}, {Section: "terminals", Path: "/terminals"},
+		},
 	})
 	s := &server{Options: o, sites: sites.New(frame, o.Store)}
 
 	mux := http.NewServeMux()
-	for _, pages := range []interface{ Routes(*http.ServeMux) }{frame, s.sites, punches.New(frame, o.Store, o.Register)} {
+	var register punches.Register
+	if o.Directory != nil {
+		register = o.Directory.Register
+	}
+	for _, pages := range []interface{ Routes(*http.ServeMux) }{
+		frame, s.sites, punches.New(frame, o.Store, register),
+		people.New(frame, people.Options{Directory: o.Directory, Vault: o.Vault, Holding: o.Holding, Whereabouts: o.Whereabouts, Settings: o.Settings}),
+		terminals.New(frame, terminals.Options{Directory: o.Directory, Holding: o.Holding, Modes: o.Modes, Settings: o.Settings}),
+	} {
 		pages.Routes(mux)
 	}
 	mux.HandleFunc("GET /healthz", s.health)

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,16 @@ import (
 // Date writes 30 Januari 2020.
 func (s Speech) Date(t time.Time) string {
 	return strconv.Itoa(t.Day()) + " " + s.Text("month-"+strconv.Itoa(int(t.Month()))) + " " + strconv.Itoa(t.Year())
+}
+
+// Day writes a date of the register, 2020-01-30, as Date does; anything else as it is.
+func (s Speech) Day(date any) string {
+	text := fmt.Sprint(date)
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return text
+	}
+	return s.Date(t)
 }
 
 // clock writes 07.31.05 in Indonesian, 07:31:05 in English.
@@ -67,6 +78,9 @@ func (s Speech) Age(t *time.Time) string {
 	}
 	return s.Span(s.Now.Sub(*t))
 }
+
+// Ago is Age of a moment that is there.
+func (s Speech) Ago(t time.Time) string { return s.Age(&t) }
 
 // Span writes a length of time in its largest unit.
 func (s Speech) Span(d time.Duration) string {

@@ -1,0 +1,214 @@
+package people
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
+)
+
+// change is a kind of change: its form, and what the form does to the register. A form
+// is sent twice: first to look at what it will do, then to save exactly that.
+type change struct {
+	name   string // of its template; its sentences are title-… and notice-…
+	act    string // for the audit, as the command of the same kind says it
+	fields []string
+	// begin fills a fresh form. read makes an edit of a form, and says the last day of
+	// which the form speaks; what is wrong it refuses beside its field.
+	begin func(v changeView) error
+	read  func(v changeView) wish
+}
+
+// wish is a form that could be read.
+type wish struct {
+	subject string // for the audit: no name and no NIP
+	last    roster.Date
+	edit    func(*directory.Draft) error
+}
+
+// changeView is the data of every form of a change.
+type changeView struct {
+	speech
+	*directory.Employee
+	Title     string
+	Form      *shell.Form
+	Placement directory.Placement // which is to be ended; zero elsewhere
+	Seen      string              // what was looked at; empty before
+	Stale     bool                // something changed since it was looked at
+	Effects   *effectsView        // nil before it was looked at
+}
+
+// Units are all that somebody can be placed at.
+func (v changeView) Units() []unitOption { return v.options() }
+
+// Kinds are all kinds of placements.
+func (changeView) Kinds() []placement.Kind {
+	return []placement.Kind{placement.Definitive, placement.Acting, placement.Lent, placement.Additional}
+}
+
+// Statuses are all that somebody can be.
+func (changeView) Statuses() []placement.Status {
+	return []placement.Status{placement.Active, placement.Retired, placement.Died, placement.Moved, placement.Leave, placement.Study}
+}
+
+// errMoved says that the register is not any more what somebody looked at.
+var errMoved = errors.New("the register has changed since the preview")
+
+// ask shows a fresh form.
+func (p *Pages) ask(w http.ResponseWriter, r *http.Request, c change) error {
+	v, err := p.changeView(r, c, p.Form(r))
+	if err == nil {
+		err = c.begin(v)
+	}
+	if err != nil {
+		return err
+	}
+	return p.showChange(w, r, c, v, http.StatusOK)
+}
+
+// answer looks at what a form would do, or saves what was looked at.
+func (p *Pages) answer(w http.ResponseWriter, r *http.Request, c change) error {
+	form, err := p.Posted(w, r)
+	if err != nil {
+		return err
+	}
+	v, err := p.changeView(r, c, form)
+	if err != nil {
+		return err
+	}
+	wanted := c.read(v)
+	if !form.Good() {
+		return p.showChange(w, r, c, v, http.StatusUnprocessableEntity)
+	}
+	draft, err := p.Directory.Try(r.Context(), v.Today, wanted.edit)
+	switch {
+	case v.refused(c, err):
+		return p.showChange(w, r, c, v, http.StatusUnprocessableEntity)
+	case err != nil:
+		return err
+	case len(draft.Made)+len(draft.Voided) == 0:
+		form.Refuse("form", v.Text("nothing-changed"))
+		return p.showChange(w, r, c, v, http.StatusUnprocessableEntity)
+	}
+	if form.Get("step") == "save" {
+		if form.Get("seen") == v.token(c, form, draft.Change()) {
+			err := p.save(r.Context(), c, v, wanted, draft.Change())
+			if err == nil {
+				p.Done(w, r, fmt.Sprintf("/employees/%d", v.ID), "notice-"+c.name)
+				return nil
+			}
+			if !errors.Is(err, errMoved) {
+				return err
+			}
+			if draft, err = p.Directory.Try(r.Context(), v.Today, wanted.edit); err != nil {
+				return err
+			}
+		}
+		v.Stale = true
+	}
+	before, err := p.Directory.Register(r.Context())
+	if err != nil {
+		return err
+	}
+	if v.Effects, err = p.effects(r.Context(), v, before, draft.Register, wanted.last); err != nil {
+		return err
+	}
+	if before.Change() == draft.Change() {
+		v.Seen = v.token(c, form, draft.Change())
+	} else {
+		v.Stale = true // somebody was quicker, between two readings
+	}
+	return p.showChange(w, r, c, v, http.StatusOK)
+}
+
+// save makes the change, unless another came since it was looked at.
+func (p *Pages) save(ctx context.Context, c change, v changeView, wanted wish, seen int64) error {
+	by := directory.By{Who: v.Form.Officer, At: p.Now(), Act: c.act, Subject: wanted.subject}
+	_, err := p.Directory.Edit(ctx, by, func(d *directory.Draft) error {
+		if d.Change() != seen || d.Today != v.Today {
+			return errMoved
+		}
+		return wanted.edit(d)
+	})
+	return err
+}
+
+func (p *Pages) changeView(r *http.Request, c change, form *shell.Form) (changeView, error) {
+	var v changeView
+	var err error
+	if v.speech, err = p.read(r); err != nil {
+		return v, err
+	}
+	if v.Employee, err = v.find(r); err != nil {
+		return v, err
+	}
+	v.Title, v.Form = v.Text("title-"+c.name), form
+	if asked := r.PathValue("placement"); asked != "" {
+		for _, held := range v.reg.PlacementsOf(v.ID) {
+			if fmt.Sprint(int64(held.ID)) == asked {
+				v.Placement = held
+			}
+		}
+		if v.Placement.ID == 0 {
+			return v, shell.NotFound("no-placement")
+		}
+	}
+	return v, nil
+}
+
+func (p *Pages) showChange(w http.ResponseWriter, r *http.Request, c change, v changeView, code int) error {
+	return p.Show(w, r, shell.Frame{Title: v.Title, Section: "employees", Code: code},
+		shell.Part{Name: c.name, Data: func() (any, error) { return v, nil }})
+}
+
+// token stands for a form, the register and the day for which somebody looked at what it
+// would do.
+func (v changeView) token(c change, f *shell.Form, change int64) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00%d\x00%d\x00%d\x00%s", c.name, v.ID, v.Placement.ID, change, v.Today)
+	for _, name := range c.fields {
+		fmt.Fprintf(h, "\x00%q", f.Text(name))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+// refused puts what the register refuses beside the field that it is about.
+func (v changeView) refused(c change, err error) bool {
+	var problem directory.Problem
+	if !errors.As(err, &problem) {
+		return false
+	}
+	field := "form"
+	switch problem.Code {
+	case "unit-unknown":
+		field = "unit"
+	case "period":
+		field = "to"
+	}
+	said, _ := v.Tell("register."+problem.Code, problem.Args)
+	v.Form.Refuse(field, said)
+	return true
+}
+
+// day reads a date of a form; the field may be empty where there is another day for it.
+func (v changeView) day(field string, otherwise roster.Date) roster.Date {
+	text := v.Form.Text(field)
+	if text == "" && otherwise != "" {
+		return otherwise
+	}
+	day, err := roster.ParseDate(text)
+	switch {
+	case text == "":
+		v.Form.Refuse(field, v.Text("date-missing"))
+	case err != nil || day < "1945-01-01" || day > "2200-01-01":
+		v.Form.Refuse(field, v.Text("date-wrong"))
+	}
+	return day
+}

@@ -1,0 +1,129 @@
+package people
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/whereabouts"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
+)
+
+// employeeView is the data of employee.html.
+type employeeView struct {
+	speech
+	*directory.Employee
+	Title      string
+	Placements []placementRow
+	Aliases    []aliasRow
+	Fingers    []vault.Held
+}
+
+// placementRow is one placement with how it stands to today.
+type placementRow struct {
+	directory.Placement
+	When string // now, soon or over
+}
+
+// aliasRow is another number, and where it is one.
+type aliasRow struct {
+	directory.Alias
+	Site   protocol.SiteID
+	Serial protocol.Serial // empty: everywhere
+}
+
+// placesView is the data of places.html.
+type placesView struct {
+	speech
+	Places []placeRow
+}
+
+// placeRow is one terminal as it stands to the employee.
+type placeRow struct {
+	whereabouts.Place
+	State string // equal, open, gone
+	Due   string // since when something is due, in words; empty: nobody knows
+}
+
+func (p *Pages) employee(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.read(r)
+	if err != nil {
+		return err
+	}
+	e, err := v.find(r)
+	if err != nil {
+		return err
+	}
+	title := v.FullName(e)
+	return p.Show(w, r, shell.Frame{Title: title, Section: "employees"},
+		shell.Part{Name: "employee", Data: func() (any, error) {
+			fingers, err := p.Vault.Have(r.Context(), int64(e.ID))
+			return employeeView{speech: v, Employee: e, Title: title, Placements: v.placements(e), Aliases: v.aliases(e), Fingers: fingers}, err
+		}},
+		shell.Part{Name: "places", Every: 5 * time.Second, Data: func() (any, error) {
+			places, err := p.Whereabouts(r.Context(), e.ID, p.Now())
+			return placesView{v, v.places(places)}, err
+		}})
+}
+
+// placements are an employee's, the newest first.
+func (v speech) placements(e *directory.Employee) (rows []placementRow) {
+	all := v.reg.PlacementsOf(e.ID)
+	for i := len(all) - 1; i >= 0; i-- {
+		rows = append(rows, placementRow{all[i], current(all[i].Period, v.Today)})
+	}
+	return rows
+}
+
+func (v speech) aliases(e *directory.Employee) (rows []aliasRow) {
+	for _, a := range directory.Sorted(v.reg.Aliases) {
+		if a.Employee != e.ID {
+			continue
+		}
+		row := aliasRow{Alias: a}
+		if t := v.reg.Terminals[a.Terminal]; t != nil {
+			row.Site, row.Serial = t.Site, t.Serial
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func (v speech) places(places []whereabouts.Place) (rows []placeRow) {
+	for _, at := range places {
+		row := placeRow{Place: at, State: "equal"}
+		switch {
+		case at.Open != nil:
+			row.State = "open"
+			if at.Open.Since != "" {
+				row.Due = v.Day(at.Open.Since)
+			}
+		case !at.Should && !at.Is:
+			row.State = "gone"
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// NIPs is the history of the number by which the state knows the employee.
+func (v employeeView) NIPs() []directory.Fact { return v.Facts[directory.EmployeeNIP] }
+
+// Statuses is the history of whether the employee works.
+func (v employeeView) Statuses() []directory.Fact { return v.Facts[directory.EmployeeStatus] }
+
+// Status is today's.
+func (v employeeView) Status() placement.Status { return v.Employee.Status(v.Today) }
+
+// Fact is what an attribute says today; empty for nothing.
+func (v employeeView) Fact(a string) string { return v.At(directory.Attribute(a), v.Today) }
+
+// Fingerless tells that somebody at work has no finger in the vault.
+func (v employeeView) Fingerless() bool { return len(v.Fingers) == 0 && v.Active(v.Today) }
+
+// Open tells that a placement can still be ended.
+func (r placementRow) Open() bool { return r.To == roster.Forever || r.When != "over" }

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs the command lines of testdata/script, each in a folder of its
 // own. The folder "filled" in it is a hub's that holds four punches of one site;
 // $HUB and $AGENT are the fingerprints of its keys. "held" is one whose terminals have
-// rosters and inventories.
+// rosters and inventories, "left" one whose people have left.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
@@ -33,6 +33,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv("KEY", strings.Repeat("ab", 32))
 			env.Setenv("OTHER", strings.Repeat("cd", 32))
 			if err := fill(t, env, filepath.Join(env.WorkDir, "filled")); err != nil {
+				return err
+			}
+			if err := leave(filepath.Join(env.WorkDir, "left")); err != nil {
 				return err
 			}
 			return hold(t, filepath.Join(env.WorkDir, "held"))

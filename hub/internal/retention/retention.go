@@ -95,12 +95,9 @@ func (r *Retention) day(ctx context.Context) error {
 		return nil
 	}
 	gone, err := r.Expire(ctx, "retention", 0)
-	switch {
-	case errors.Is(err, ErrMany):
+	if errors.Is(err, ErrMany) {
 		r.o.Logger.Warn("templates of people who left are kept until a person approves", "people", gone.Held, "most", r.o.Most)
 		_, err = r.o.Conditions.Raise(ctx, store.Condition{Code: ConditionHeld, Args: map[string]string{"people": strconv.Itoa(gone.Held)}}, r.o.Now())
-	case err == nil:
-		_, err = r.o.Conditions.Clear(ctx, "", ConditionHeld, "")
 	}
 	if gone.People+gone.Days > 0 {
 		r.o.Logger.Info("templates destroyed", "people", gone.People, "days_of_finds", gone.Days)
@@ -159,7 +156,8 @@ func (r *Retention) Expire(ctx context.Context, who string, approved int) (gone 
 			gone.People++
 		}
 	}
-	return gone, nil
+	_, err = r.o.Conditions.Clear(ctx, "", ConditionHeld, "")
+	return gone, err
 }
 
 // destroy asks the register once more: somebody may have come back a moment ago.

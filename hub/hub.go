@@ -28,6 +28,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/pull"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/retention"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/rosters"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
@@ -48,7 +49,12 @@ type Config struct {
 	Pages    string   // where the pages listen; loopback only
 	Version  string
 	Logger   *slog.Logger
-	Ready    func(Addresses) // called once, when agents and browsers may come; may be nil
+
+	KeepLeft   int // days for which templates are kept after an employee left; 0: for ever
+	KeepFound  int // of persons whom nobody knows
+	KeepCopies int // taken before something was deleted at a terminal
+
+	Ready func(Addresses) // called once, when agents and browsers may come; may be nil
 }
 
 // Addresses is where a running hub is found. It is also written to the data
@@ -89,6 +95,7 @@ type Hub struct {
 	rosters   *rosters.Rosters
 	campaigns *campaign.Campaigns
 	pull      *pull.Pull
+	retention *retention.Retention
 	brokers   []string
 
 	mu    sync.Mutex // guards live
@@ -164,6 +171,10 @@ func Run(ctx context.Context, c Config) (err error) {
 	h.pull = pull.New(pull.Options{
 		Directory: register, Holding: held, Vault: fingers, Ask: h.dispatch.Ask, Now: time.Now, Logger: c.Logger,
 	})
+	h.retention = retention.New(retention.Options{
+		Register: register.Register, Vault: fingers, Conditions: s, Now: time.Now, Logger: c.Logger,
+		Days: retention.Days{Left: c.KeepLeft, Found: c.KeepFound, Copies: c.KeepCopies},
+	})
 	pages, err := listen(c.Pages)
 	if err != nil {
 		return err
@@ -202,6 +213,7 @@ func (h *Hub) run(ctx context.Context, pages net.Listener) error {
 	parts.Go(func() { cancel(h.rosters.Run(ctx)) })
 	parts.Go(func() { cancel(h.campaigns.Run(ctx)) })
 	parts.Go(func() { cancel(h.pull.Run(ctx)) })
+	parts.Go(func() { cancel(h.retention.Run(ctx)) })
 	parts.Go(func() {
 		<-ctx.Done()
 		closing, stop := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)

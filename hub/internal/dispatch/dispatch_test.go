@@ -41,6 +41,7 @@ type world struct {
 	marks    int
 	holding  *holding.Holding
 	vault    *vault
+	jobs     *jobs
 	refused  atomic.Int64
 	dispatch *dispatch.Dispatch
 	heard    chan mqtt.Message
@@ -54,11 +55,11 @@ func newWorld(t *testing.T) *world {
 	key, err := seal.GenerateSigningKey()
 	ok(t, err)
 	w := &world{t: t, url: mqtttest.StartMosquitto(t).URLs()[0], store: s, key: key, agent: storetest.NewAgent(t, demo), marker: storetest.NewAgent(t, other),
-		holding: holding.New(s), vault: &vault{held: map[protocol.Hash][]byte{}}, heard: make(chan mqtt.Message, 100)}
+		holding: holding.New(s), vault: &vault{held: map[protocol.Hash][]byte{}}, jobs: &jobs{}, heard: make(chan mqtt.Message, 100)}
 	for _, a := range []*storetest.Agent{w.agent, w.marker} {
 		ok(t, s.AddSite(t.Context(), a.Site, a.Key.Public().Fingerprint(), storetest.Morning()))
 	}
-	w.dispatch = dispatch.New(dispatch.Options{Store: s, Holding: w.holding, Vault: w.vault, Key: key, Sealing: sealingKey(t).Public(), Version: "1",
+	w.dispatch = dispatch.New(dispatch.Options{Store: s, Holding: w.holding, Vault: w.vault, Jobs: w.jobs, Key: key, Sealing: sealingKey(t).Public(), Version: "1",
 		Sent: func(int) {}, Refused: func(n int) { w.refused.Add(int64(n)) }, Logger: slog.New(slog.DiscardHandler)})
 	return w
 }

@@ -36,6 +36,7 @@ type world struct {
 	sealing seal.SealingKey // the hub's
 	site    seal.SealingKey
 	vault   ingest.Vault
+	jobs    ingest.Jobs
 
 	mu       sync.Mutex // guards what follows
 	changed  int
@@ -106,7 +107,7 @@ func (w *world) take(s ingest.Store, messages ...mqtt.Message) error {
 	}
 	close(in)
 	return ingest.New(ingest.Options{
-		Store: s, Holding: w.holding, Vault: w.vault, Dispatch: w, Meter: w, Hub: w.hub.Public(), Sealing: w.sealing, Workers: 2, Logger: slog.New(slog.DiscardHandler),
+		Store: s, Holding: w.holding, Vault: w.vault, Jobs: w.jobs, Dispatch: w, Meter: w, Hub: w.hub.Public(), Sealing: w.sealing, Workers: 2, Logger: slog.New(slog.DiscardHandler),
 	}).Run(w.t.Context(), in)
 }
 

@@ -145,7 +145,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		h.brokers = []string{b.URL()}
 	}
 	h.dispatch = dispatch.New(dispatch.Options{
-		Store: s, Holding: held, Vault: templates{fingers, jobs}, Jobs: jobs, Key: key, Sealing: sealing.Public(), Version: c.Version, Logger: c.Logger,
+		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Key: key, Sealing: sealing.Public(), Version: c.Version, Logger: c.Logger,
 		Sent: func(n int) {
 			for range n {
 				h.metrics.Receipt()
@@ -158,7 +158,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		},
 	})
 	h.ingest = ingest.New(ingest.Options{
-		Store: s, Holding: held, Vault: templates{fingers, jobs}, Jobs: jobs, Dispatch: h.dispatch, Meter: h.metrics, Hub: key.Public(), Sealing: sealing,
+		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Dispatch: h.dispatch, Meter: h.metrics, Hub: key.Public(), Sealing: sealing,
 		Workers: runtime.GOMAXPROCS(0), Logger: c.Logger,
 	})
 	h.campaigns = campaign.New(campaign.Options{

@@ -5,17 +5,20 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/ingest"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/job"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
 
 // templates is the vault as dispatch and ingest see it, and the jobs that know whose a
 // captured template is.
 type templates struct {
-	vault *vault.Vault
-	jobs  *job.Jobs
+	vault    *vault.Vault
+	jobs     *job.Jobs
+	register *directory.Directory
 }
 
 // Templates opens templates for a site, by digest. The same bytes of two employees
@@ -45,6 +48,10 @@ func (t templates) Templates(ctx context.Context, who, why string, digests ...pr
 // Found keeps templates that a terminal held: what belongs to a job as its employee's
 // own, all else until a named person says whose it is.
 func (t templates) Found(ctx context.Context, site protocol.SiteID, serial protocol.Serial, at time.Time, list []ingest.Template) error {
+	kind, err := t.kind(ctx, site, serial, at)
+	if err != nil {
+		return err
+	}
 	finds := make([]vault.Find, 0, len(list))
 	for _, l := range list {
 		if l.Job != (protocol.Seq{}) {
@@ -57,7 +64,7 @@ func (t templates) Found(ctx context.Context, site protocol.SiteID, serial proto
 			}
 		}
 		finds = append(finds, vault.Find{
-			Found: vault.Found{Kind: vault.KindFound, Site: site, Serial: serial, PIN: protocol.NormalPIN(l.PIN), Finger: l.Finger, Algorithm: l.Algorithm, Digest: l.Digest},
+			Found: vault.Found{Kind: kind, Site: site, Serial: serial, PIN: protocol.NormalPIN(l.PIN), Finger: l.Finger, Algorithm: l.Algorithm, Digest: l.Digest},
 			Plain: vault.NewPlain(l.Data),
 		})
 	}
@@ -65,6 +72,20 @@ func (t templates) Found(ctx context.Context, site protocol.SiteID, serial proto
 		return nil
 	}
 	return t.vault.Find(ctx, vault.By{Who: "site " + string(site), Why: "held by terminal " + string(serial)}, finds...)
+}
+
+// kind is what templates of a terminal are that belong to no job: where fingers are
+// recorded they were asked for; elsewhere they are copies of what was deleted.
+func (t templates) kind(ctx context.Context, site protocol.SiteID, serial protocol.Serial, at time.Time) (vault.Kind, error) {
+	reg, err := t.register.Register(ctx)
+	if err != nil {
+		return "", err
+	}
+	terminal, found := reg.TerminalBy(site, serial)
+	if found && terminal.On(directory.TerminalEnrolment, roster.DateOf(at)) == "yes" {
+		return vault.KindFound, nil
+	}
+	return vault.KindCopy, nil
 }
 
 // captured keeps a template as the best copy of its employee's finger, if it belongs to

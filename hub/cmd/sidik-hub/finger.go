@@ -53,7 +53,8 @@ func (o *operator) fingerFound() *cobra.Command {
 				}
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 				for _, f := range found {
-					fmt.Fprintf(w, "%d\t%s\t%s\tPIN %s\t%d\t%d\t%s\n", f.ID, f.Site, f.Serial, f.PIN, f.Finger, f.Algorithm, f.Digest.Short())
+					fmt.Fprintf(w, "%d\t%s\t%s\tPIN %s\t%d\t%d\t%s\t%s\n", f.ID, f.Site, f.Serial, f.PIN, f.Finger, f.Algorithm, f.Digest.Short(),
+						o.sayVault("kind-"+string(f.Kind), nil))
 				}
 				return w.Flush()
 			})

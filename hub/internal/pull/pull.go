@@ -1,10 +1,10 @@
-// Package pull asks terminals of enrolment for the fingers that the vault does not
-// have: templates may come from there only, and what else a terminal holds stays
+// Package pull asks terminals of enrolment for the fingers that the vault has never
+// had: templates may come from there only, and what else a terminal holds stays
 // where it is.
 //
 // It compares inventories with the vault and asks again until nothing is missing;
 // whose a finger is, it does not know: in the vault it is found, until a named
-// person accepts it.
+// person accepts it. Beware: what the vault has let go of is not asked for again.
 package pull
 
 import (
@@ -16,7 +16,6 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
-	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
@@ -30,8 +29,7 @@ type Options struct {
 		Inventory(ctx context.Context, site protocol.SiteID, serial protocol.Serial) (holding.Inventory, error)
 	}
 	Vault interface {
-		ByDigest(ctx context.Context, digest protocol.Hash) ([]vault.Held, error)
-		FoundAt(ctx context.Context, site protocol.SiteID, serial protocol.Serial) ([]vault.Found, error)
+		Seen(ctx context.Context, digest protocol.Hash) (bool, error)
 	}
 	Ask    func(site protocol.SiteID, serial protocol.Serial, digests []protocol.Hash)
 	Now    func() time.Time
@@ -79,7 +77,7 @@ func (p *Pull) Run(ctx context.Context) error {
 	}
 }
 
-// Look asks every terminal of enrolment for what the vault lacks of its newest
+// Look asks every terminal of enrolment for what the vault has never had of its newest
 // inventory.
 func (p *Pull) Look(ctx context.Context) error {
 	register, err := p.o.Directory.Register(ctx)
@@ -107,25 +105,14 @@ func (p *Pull) look(ctx context.Context, t *directory.Terminal) error {
 	if last := p.asked[t.Serial]; last.inventory == inv.Digest && p.o.Now().Sub(last.at) < again {
 		return nil
 	}
-	found, err := p.o.Vault.FoundAt(ctx, t.Site, t.Serial)
-	if err != nil {
-		return fmt.Errorf("read what was found at terminal %s: %w", t.Serial, err)
-	}
-	known := map[protocol.Hash]bool{}
-	for _, f := range found {
-		known[f.Digest] = true
-	}
 	var lacking []protocol.Hash
 	for _, u := range inv.Users {
 		for _, f := range u.Fingers {
-			if known[f.Digest] {
-				continue
-			}
-			held, err := p.o.Vault.ByDigest(ctx, f.Digest)
+			seen, err := p.o.Vault.Seen(ctx, f.Digest)
 			if err != nil {
-				return fmt.Errorf("look for a finger in the vault: %w", err)
+				return err
 			}
-			if len(held) == 0 {
+			if !seen {
 				lacking = append(lacking, f.Digest)
 			}
 		}

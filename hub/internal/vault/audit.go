@@ -124,6 +124,19 @@ func (v *Vault) Audit(ctx context.Context, n, employee int64, line func(Line) er
 	return nil
 }
 
+// Seen tells whether a template was ever in the vault, also when it is no more: what
+// was destroyed must not come back from the next terminal that still holds it.
+func (v *Vault) Seen(ctx context.Context, digest protocol.Hash) (seen bool, err error) {
+	err = v.store.Query(ctx, func(rows *sql.Rows) error {
+		seen = true
+		return nil
+	}, "SELECT 1 FROM vault_audit WHERE digest = $1 LIMIT 1", digest[:])
+	if err != nil {
+		return false, fmt.Errorf("look for a template in the vault's audit: %w", err)
+	}
+	return seen, nil
+}
+
 // CheckAudit reads the whole audit and returns ErrAudit where a line was changed or
 // is missing. Lines cut off at the end are seen only by who knows the last hash.
 func (v *Vault) CheckAudit(ctx context.Context) (last Line, err error) {

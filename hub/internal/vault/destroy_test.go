@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
+	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
 // copied is what somebody once saved: the vault's tables and its two files.
@@ -111,6 +113,64 @@ func TestDestroyedIsGoneAndTheOthersAreNot(t *testing.T) {
 		}
 		if _, err := r.Destroy(ctx, vault.By{}, 2); !errors.Is(err, vault.ErrWho) {
 			t.Errorf("Destroy by nobody = %v, want ErrWho", err)
+		}
+	})
+}
+
+// What was let go of is known by its digest, so that nobody asks for it again.
+func TestWhatWasSeenIsKnownForEver(t *testing.T) {
+	each(t, func(t *testing.T, r *room) {
+		ctx := t.Context()
+		mine, theirs := template(1, 6, 1), found(vault.KindFound, "77", 6, 2)
+		seen := func(want bool, digests ...protocol.Hash) {
+			t.Helper()
+			for _, d := range digests {
+				if got, err := r.Seen(ctx, d); err != nil || got != want {
+					t.Errorf("Seen(%s) = %t, %v; want %t", d.Short(), got, err, want)
+				}
+			}
+		}
+		seen(false, mine.Digest, theirs.Digest)
+		ok(t, r.Put(ctx, operator, mine))
+		ok(t, r.Find(ctx, operator, theirs))
+		seen(true, mine.Digest, theirs.Digest)
+		_, err := r.Destroy(ctx, operator, 1)
+		ok(t, err)
+		r.clock = r.clock.AddDate(1, 0, 0)
+		_, err = r.Expire(ctx, operator, vault.Periods{Found: time.Hour})
+		ok(t, err)
+		isGone(t, r, mine.Ref)
+		seen(true, mine.Digest, theirs.Digest)
+		seen(false, protocol.Hash{9})
+	})
+}
+
+// Overdue names exactly what Expire then destroys.
+func TestOverdueIsWhatExpires(t *testing.T) {
+	each(t, func(t *testing.T, r *room) {
+		ctx := t.Context()
+		ok(t, r.Find(ctx, operator, found(vault.KindFound, "77", 6, 1), found(vault.KindCopy, "78", 6, 2)))
+		r.clock = r.clock.AddDate(0, 0, 10)
+		ok(t, r.Find(ctx, operator, found(vault.KindFound, "79", 6, 3), found(vault.KindCopy, "80", 6, 4)))
+		for n, periods := range []vault.Periods{{}, {Found: 20 * 24 * time.Hour}, {Copy: 9 * 24 * time.Hour}, {Found: 9 * 24 * time.Hour, Copy: time.Hour}} {
+			before, err := r.FoundAt(ctx, "", "")
+			ok(t, err)
+			over, err := r.Overdue(ctx, periods)
+			ok(t, err)
+			_, err = r.Expire(ctx, operator, periods)
+			ok(t, err)
+			left, err := r.FoundAt(ctx, "", "")
+			ok(t, err)
+			if want := []int{4, 4, 3, 2}[n]; len(left) != want {
+				t.Errorf("with %+v %d are left, want %d", periods, len(left), want)
+			}
+			var kept []vault.Found
+			for _, f := range before {
+				if !slices.Contains(over, f) {
+					kept = append(kept, f)
+				}
+			}
+			equal(t, "what is left", left, kept)
 		}
 	})
 }

@@ -38,14 +38,16 @@ func ok(t testing.TB, err error) {
 
 // province is two offices with a terminal each, and one employee.
 type province struct {
-	t         *testing.T
-	directory *directory.Directory
-	vault     *vault.Vault
-	holding   *holding.Holding
-	rosters   *rosters.Rosters
-	campaigns *campaign.Campaigns
-	employee  placement.EmployeeID
-	pin       string
+	t          *testing.T
+	directory  *directory.Directory
+	vault      *vault.Vault
+	holding    *holding.Holding
+	rosters    *rosters.Rosters
+	campaigns  *campaign.Campaigns
+	settings   placement.Settings
+	generation func(context.Context) (protocol.Generation, error)
+	employee   placement.EmployeeID
+	pin        string
 
 	mu      sync.Mutex
 	now     time.Time
@@ -68,20 +70,14 @@ func each(t *testing.T, body func(p *province)) {
 			ok(t, s.AddTerminal(t.Context(), site, serial(site), p.now))
 		}
 		settings := placement.Settings{PrepareDays: 3, GraceDays: 2}
+		p.settings = settings
 		p.directory, p.holding = directory.New(s, settings), holding.New(s)
 		p.vault, err = vault.Open(t.Context(), s, t.TempDir(), p.clock)
 		ok(t, err)
 		p.campaigns = campaign.New(campaign.Options{Database: s, Directory: p.directory, Now: p.clock, Logger: slog.New(slog.DiscardHandler),
 			Survey: survey.New(p.directory, p.vault, p.holding, settings)})
-		p.rosters = rosters.New(rosters.Options{
-			Directory: p.directory, Vault: p.vault, Holding: p.holding, Decisions: p.campaigns, Settings: settings, Generation: s.Generation,
-			Changed: func(site protocol.SiteID) {
-				p.mu.Lock()
-				defer p.mu.Unlock()
-				p.changed = append(p.changed, site)
-			},
-			Now: p.clock, Logger: slog.New(slog.DiscardHandler), Every: time.Millisecond,
-		})
+		p.generation = s.Generation
+		p.rosters = p.with(p.campaigns)
 		p.edit(func(d *directory.Draft) error {
 			var units []placement.UnitID
 			for _, code := range []string{"bkpsdmd", "samsat-belitung"} {
@@ -116,6 +112,19 @@ func each(t *testing.T, body func(p *province)) {
 			return err
 		})
 		body(p)
+	})
+}
+
+// with are rosters that follow some decisions.
+func (p *province) with(decisions rosters.Decisions) *rosters.Rosters {
+	return rosters.New(rosters.Options{
+		Directory: p.directory, Vault: p.vault, Holding: p.holding, Decisions: decisions, Settings: p.settings, Generation: p.generation,
+		Changed: func(site protocol.SiteID) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.changed = append(p.changed, site)
+		},
+		Now: p.clock, Logger: slog.New(slog.DiscardHandler), Every: time.Millisecond,
 	})
 }
 

@@ -41,6 +41,7 @@ type world struct {
 	segments chan protocol.Segment
 	states   chan protocol.State
 	echoes   chan string
+	progress chan protocol.Progress
 	hashes   map[uint64]protocol.Hash // of the segments that next returned
 	noise    uint64
 }
@@ -71,7 +72,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, url: mqtttest.StartMosquitto(t).URLs()[0], hub: newKey(t), agent: newKey(t),
 		outcomes: make(chan buffer.Outcome, 1000), segments: make(chan protocol.Segment, 1000),
-		states: make(chan protocol.State, 1000), echoes: make(chan string, 1000), hashes: map[uint64]protocol.Hash{},
+		states: make(chan protocol.State, 1000), echoes: make(chan string, 1000), progress: make(chan protocol.Progress, 10), hashes: map[uint64]protocol.Hash{},
 	}
 	w.health = health{w.agent.Public(), make(chan struct{}, 1)}
 	var err error
@@ -87,7 +88,7 @@ func newWorld(t *testing.T) *world {
 	run(t, func(ctx context.Context) error {
 		return mqtt.Run(ctx, mqtt.Options{
 			Brokers: []string{w.url}, ClientID: "hub",
-			Subscribe: []string{protocol.TopicUp(protocol.KindState), protocol.TopicUp(protocol.KindPunches), echo},
+			Subscribe: []string{protocol.TopicUp(protocol.KindState), protocol.TopicUp(protocol.KindPunches), protocol.TopicUp(protocol.KindProgress), echo},
 		}, func(ctx context.Context, c *mqtt.Conn) error {
 			connected <- c
 			for {
@@ -159,6 +160,12 @@ func (w *world) hear(m mqtt.Message) {
 			w.t.Errorf("state: %v", err)
 		}
 		w.states <- s
+	case protocol.KindProgress:
+		var p protocol.Progress
+		if err := e.Into(&p); err != nil {
+			w.t.Errorf("progress: %v", err)
+		}
+		w.progress <- p
 	}
 }
 

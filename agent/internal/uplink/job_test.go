@@ -1,0 +1,87 @@
+package uplink_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+)
+
+// holdings is the part of an agent that keeps terminals and does jobs, as the line sees it.
+type holdings struct {
+	jobs chan protocol.Envelope
+	wake chan struct{}
+	out  chan protocol.Progress
+}
+
+func (h *holdings) HubKey(seal.SealingPublic) {}
+func (h *holdings) Resend()                   {}
+func (h *holdings) TakeRoster(protocol.Topic, protocol.Envelope) error {
+	return errors.New("no roster")
+}
+func (h *holdings) TakeTemplates(protocol.Envelope) error { return errors.New("no templates") }
+func (h *holdings) TakeJob(e protocol.Envelope) error     { h.jobs <- e; return nil }
+func (h *holdings) Outgoing() <-chan struct{}             { return h.wake }
+func (h *holdings) Next() (t protocol.Topic, body any, found bool) {
+	select {
+	case p := <-h.out:
+		return protocol.Topic{Site: site, Kind: protocol.KindProgress}, p, true
+	default:
+		return t, nil, false
+	}
+}
+
+// Whatever a broker does with jobs, those of the hub for this very agent arrive, and no
+// others; and what is said of them goes up.
+func TestOnlyTheHubsJobsForThisAgentAreTaken(t *testing.T) {
+	w, h := newWorld(t), &holdings{jobs: make(chan protocol.Envelope, 10), wake: make(chan struct{}, 1), out: make(chan protocol.Progress, 1)}
+	o := w.options()
+	o.Holdings, o.Jobs, o.Outbox = h, h, h
+	body := protocol.Job{Kind: protocol.JobCapture, Serial: "ENROL1", PIN: "100001", Finger: 1, Expires: time.Date(2026, 1, 20, 5, 30, 0, 0, time.UTC)}
+	e := w.envelope(5, 12)
+	e.Kind = protocol.KindJobs
+	topic := protocol.Topic{Site: site, Kind: protocol.KindJobs}.String()
+	say := func(topic string, payload []byte) {
+		t.Helper()
+		if err := w.conn.Publish(t.Context(), mqtt.Message{Topic: topic, Payload: payload}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	good := sealed(t, e, body, w.hub)
+	w.sayKeys(w.hub)
+	w.start(o)
+	until(t, "the line is up", func() bool { return w.uplink.Status().Connected })
+	w.settle()
+
+	foreign := e
+	foreign.To = newKey(t).Public().KeyID()
+	for _, c := range []struct {
+		name    string
+		payload []byte
+		want    protocol.Reason
+	}{
+		{"signed by somebody else", sealed(t, e, body, newKey(t)), protocol.ReasonKey},
+		{"for another agent", sealed(t, foreign, body, w.hub), protocol.ReasonReceiver},
+		{"with another finger", bytes.Replace(good, []byte(`"finger":1`), []byte(`"finger":2`), 1), protocol.ReasonSignature},
+		{"with another number", bytes.Replace(good, []byte(`[5,12]`), []byte(`[5,13]`), 1), protocol.ReasonSignature},
+		{"of another site, on this one's topic", sealed(t, protocol.Envelope{Kind: protocol.KindJobs, Site: "samsat-other", To: e.To, Seq: e.Seq}, body, w.hub), protocol.ReasonTopic},
+	} {
+		before := w.uplink.Status().Refused[c.want]
+		say(topic, c.payload)
+		until(t, "a job "+c.name+" refused", func() bool { return w.uplink.Status().Refused[c.want] == before+1 })
+	}
+	say(topic, good)
+	if got := wait(t, "the job", h.jobs); got.Seq != e.Seq || len(h.jobs) > 0 {
+		t.Errorf("job %s was taken, and %d more", got.Seq, len(h.jobs))
+	}
+
+	h.out <- protocol.Progress{Job: e.Seq, Serial: "ENROL1", Step: protocol.StepAsked}
+	h.wake <- struct{}{}
+	if p := wait(t, "the progress", w.progress); p.Step != protocol.StepAsked || p.Job != e.Seq {
+		t.Errorf("the hub hears %+v", p)
+	}
+}

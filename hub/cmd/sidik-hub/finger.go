@@ -20,7 +20,7 @@ import (
 // finger is about whose fingers there are; never what is in them.
 func (o *operator) finger() *cobra.Command {
 	cmd := &cobra.Command{Use: "finger", Short: o.sayRegister("finger-short", nil)}
-	cmd.AddCommand(o.fingerFound(), o.fingerAccept(), o.fingerList(), o.fingerMissing())
+	cmd.AddCommand(o.fingerFound(), o.fingerAccept(), o.fingerAdopt(), o.fingerList(), o.fingerMissing())
 	return cmd
 }
 

@@ -60,10 +60,11 @@ func onEachBroker(t *testing.T, scenario func(t *testing.T, w *world)) {
 type world struct {
 	t      testing.TB
 	dir    string
-	broker mqtttest.Broker // nil: the hub's own
-	listen string          // address of the hub's own broker
-	hub    *running        // nil while it is stopped
-	key    string          // the hub's fingerprint
+	broker mqtttest.Broker  // nil: the hub's own
+	listen string           // address of the hub's own broker
+	hub    *running         // nil while it is stopped
+	key    string           // the hub's fingerprint
+	now    func() time.Time // the hub's clock; nil: the machine's
 }
 
 func newWorld(t testing.TB, broker mqtttest.Broker) *world {
@@ -118,7 +119,7 @@ func (r *running) end(t testing.TB) {
 func (w *world) startHub() {
 	w.t.Helper()
 	c := hub.Config{
-		Data: w.hubData(), MQTT: w.listen, Pages: "127.0.0.1:0", Version: "test", Logger: quiet(w.t, "hub"),
+		Data: w.hubData(), MQTT: w.listen, Pages: "127.0.0.1:0", Version: "test", Logger: quiet(w.t, "hub"), Now: w.now,
 	}
 	if w.broker != nil {
 		c.Brokers = w.broker.URLs()

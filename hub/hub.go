@@ -50,6 +50,8 @@ type Config struct {
 	Version  string
 	Logger   *slog.Logger
 
+	Now func() time.Time // the day by which rosters are reckoned and templates kept; nil is the machine's clock
+
 	KeepLeft   int // days for which templates are kept after an employee left; 0: for ever
 	KeepFound  int // of persons whom nobody knows
 	KeepCopies int // taken before something was deleted at a terminal
@@ -105,6 +107,9 @@ type Hub struct {
 
 // Run runs a hub until ctx ends, and returns when nothing of it runs any more.
 func Run(ctx context.Context, c Config) (err error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	release, err := lock(c.Data)
 	if err != nil {
 		return err
@@ -129,7 +134,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	fingers, err := vault.Open(ctx, s, c.Data, time.Now)
+	fingers, err := vault.Open(ctx, s, c.Data, c.Now)
 	if err != nil {
 		return err
 	}
@@ -162,17 +167,17 @@ func Run(ctx context.Context, c Config) (err error) {
 		Workers: runtime.GOMAXPROCS(0), Logger: c.Logger,
 	})
 	h.campaigns = campaign.New(campaign.Options{
-		Database: s, Directory: register, Survey: survey.New(register, fingers, held, placement.Usual()), Now: time.Now, Logger: c.Logger,
+		Database: s, Directory: register, Survey: survey.New(register, fingers, held, placement.Usual()), Now: c.Now, Logger: c.Logger,
 	})
 	h.rosters = rosters.New(rosters.Options{
 		Directory: register, Vault: fingers, Holding: held, Decisions: h.campaigns, Settings: placement.Usual(), Generation: s.Generation,
-		Changed: h.dispatch.RostersChanged, Now: time.Now, Logger: c.Logger,
+		Changed: h.dispatch.RostersChanged, Now: c.Now, Logger: c.Logger,
 	})
 	h.pull = pull.New(pull.Options{
-		Directory: register, Holding: held, Vault: fingers, Ask: h.dispatch.Ask, Now: time.Now, Logger: c.Logger,
+		Directory: register, Holding: held, Vault: fingers, Ask: h.dispatch.Ask, Now: c.Now, Logger: c.Logger,
 	})
 	h.retention = retention.New(retention.Options{
-		Register: register.Register, Vault: fingers, Conditions: s, Now: time.Now, Logger: c.Logger,
+		Register: register.Register, Vault: fingers, Conditions: s, Now: c.Now, Logger: c.Logger,
 		Days: retention.Days{Left: c.KeepLeft, Found: c.KeepFound, Copies: c.KeepCopies},
 	})
 	pages, err := listen(c.Pages)

@@ -13,6 +13,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/report"
+	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 )
 
@@ -276,14 +277,12 @@ func (o *operator) document(p *campaign.Progress, site, serial, kind string) ([]
 	case serial == "":
 		return o.report().SummaryPDF(p.Summary)
 	}
-	for _, t := range p.Terminals {
-		if string(t.Serial) != serial || site != "" && string(t.Site) != site {
-			continue
-		}
-		if t.Minutes == nil {
-			return nil, campaign.Refusal{Code: "no-minutes", Args: map[string]any{"serial": serial}}
-		}
-		return report.Words{Catalogue: o.catalogue, Lang: phrase.Indonesian}.MinutesPDF(t.Minutes.Minutes, t.Minutes.Digest)
+	t, found := p.Find(protocol.SiteID(site), protocol.Serial(serial))
+	switch {
+	case !found:
+		return nil, campaign.Refusal{Code: "not-in-campaign", Args: map[string]any{"campaign": p.Campaign.N}}
+	case t.Minutes == nil:
+		return nil, campaign.Refusal{Code: "no-minutes", Args: map[string]any{"serial": serial}}
 	}
-	return nil, campaign.Refusal{Code: "not-in-campaign", Args: map[string]any{"campaign": p.Campaign.N}}
+	return report.In(o.catalogue, phrase.Indonesian).MinutesPDF(t.Minutes.Minutes, t.Minutes.Digest)
 }

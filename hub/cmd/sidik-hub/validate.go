@@ -31,7 +31,7 @@ func (o *operator) sayValidate(code string, args phrase.Args) string {
 	return o.catalogue.Say(o.lang, "validate."+code, args)
 }
 
-func (o *operator) report() report.Words { return report.Words{Catalogue: o.catalogue, Lang: o.lang} }
+func (o *operator) report() report.Words { return report.In(o.catalogue, o.lang) }
 
 // office is what validating and deciding need.
 type office struct {

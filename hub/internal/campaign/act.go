@@ -62,25 +62,35 @@ func (c *Campaigns) Decide(ctx context.Context, by directory.By, t survey.Termin
 	return effect, c.record(ctx, by, t, f, ch.Act, ch.Reason)
 }
 
-// carryOut does what is to be done in the register, and says what follows.
-func (c *Campaigns) carryOut(ctx context.Context, by directory.By, t survey.Terminal, f report.Named, ch Choice) (Effect, error) {
-	edit := func(change func(d *directory.Draft) error) (Effect, error) {
-		_, err := c.o.Directory.Edit(ctx, by, change)
-		return InRegister, err
-	}
+// Foresee says what a choice would lead to at a terminal in a mode.
+func Foresee(mode roster.Mode, f validate.Finding, ch Choice) Effect {
 	switch {
 	case ch.Act == validate.ActAccept:
-		return Stays, nil
+		return Stays
 	case ch.Act == validate.ActEnrol:
-		return ByCapture, nil
-	case ch.Act == validate.ActMap:
-		return edit(func(d *directory.Draft) error { return mapPIN(d, t, f, ch) })
-	case ch.Act == validate.ActMove:
-		return edit(func(d *directory.Draft) error { return move(d, t, f, ch) })
-	case ch.Act == validate.ActGrant && (f.PIN == "" || ch.Privilege != ""):
-		return edit(func(d *directory.Draft) error { return grant(d, t, f, ch) })
+		return ByCapture
+	case ch.Act == validate.ActMap, ch.Act == validate.ActMove, ch.Act == validate.ActGrant && (f.PIN == "" || ch.Privilege != ""):
+		return InRegister
 	}
-	return waits(t.Mode, f.Needs(ch.Act)), nil
+	return waits(mode, f.Needs(ch.Act))
+}
+
+// carryOut does what is to be done in the register, and says what follows.
+func (c *Campaigns) carryOut(ctx context.Context, by directory.By, t survey.Terminal, f report.Named, ch Choice) (Effect, error) {
+	effect := Foresee(t.Mode, f.Finding, ch)
+	if effect != InRegister {
+		return effect, nil
+	}
+	_, err := c.o.Directory.Edit(ctx, by, func(d *directory.Draft) error {
+		switch ch.Act {
+		case validate.ActMap:
+			return mapPIN(d, t, f, ch)
+		case validate.ActMove:
+			return move(d, t, f, ch)
+		}
+		return grant(d, t, f, ch)
+	})
+	return effect, err
 }
 
 // waits is when a terminal's mode lets the roster do what needs a mode.

@@ -2,11 +2,13 @@ package campaign
 
 import (
 	"context"
+	"slices"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/report"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
+	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
 
@@ -96,12 +98,19 @@ func (s *Standing) reckon(n Campaign) {
 	}
 }
 
-// terminal finds one in a progress.
-func (p *Progress) terminal(id placement.TerminalID) (Standing, bool) {
-	for _, s := range p.Terminals {
-		if s.ID == id {
-			return s, true
-		}
+// Find is a terminal of the campaign; site may be "" where the serial is at one only.
+func (p *Progress) Find(site protocol.SiteID, serial protocol.Serial) (Standing, bool) {
+	i := slices.IndexFunc(p.Terminals, func(s Standing) bool { return s.Serial == serial && (site == "" || s.Site == site) })
+	if i < 0 {
+		return Standing{}, false
 	}
-	return Standing{}, false
+	return p.Terminals[i], true
+}
+
+func (p *Progress) terminal(id placement.TerminalID) (Standing, bool) {
+	i := slices.IndexFunc(p.Terminals, func(s Standing) bool { return s.ID == id })
+	if i < 0 {
+		return Standing{}, false
+	}
+	return p.Terminals[i], true
 }

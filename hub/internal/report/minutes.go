@@ -91,7 +91,7 @@ func (w Words) result(p *paper, m Minutes) {
 			decided += ": " + r.Reason
 		}
 		rows[i] = []string{strconv.Itoa(i + 1), string(r.Class), w.Finding(r.Named), decided, w.came(r)}
-		if class := string(r.Class) + ": " + w.say("class-"+string(r.Class), nil); i == 0 || classes[len(classes)-1] != class {
+		if class := string(r.Class) + ": " + w.Class(r.Class); i == 0 || classes[len(classes)-1] != class {
 			classes = append(classes, class)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 )
 
-func words(lang phrase.Lang) report.Words { return report.Words{Catalogue: phrase.New(), Lang: lang} }
+func words(lang phrase.Lang) report.Words { return report.In(phrase.New(), lang) }
 
 func campaign() report.Campaign {
 	return report.Campaign{Number: 1, Name: "Validasi Data Sidik Jari Pegawai Tahun 2026", From: "2026-01-30", To: "2026-02-07",

@@ -10,18 +10,23 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
 
-// Words says findings and documents in one language.
-type Words struct {
-	Catalogue *phrase.Catalogue
-	Lang      phrase.Lang
+// Words says findings and documents in one language: it returns the sentence of a whole
+// code, area.code, and whether there is one.
+type Words func(code string, args phrase.Args) (string, bool)
+
+// In are the words of a catalogue in a language.
+func In(c *phrase.Catalogue, lang phrase.Lang) Words {
+	return func(code string, args phrase.Args) (string, bool) { return c.Say(lang, code, args), c.Has(code) }
 }
 
 func (w Words) finding(code string, args phrase.Args) string {
-	return w.Catalogue.Say(w.Lang, "validate."+code, args)
+	said, _ := w("validate."+code, args)
+	return said
 }
 
 func (w Words) say(code string, args phrase.Args) string {
-	return w.Catalogue.Say(w.Lang, "report."+code, args)
+	said, _ := w("report."+code, args)
+	return said
 }
 
 // Finding is what was seen, in a sentence or two.
@@ -41,6 +46,9 @@ func (w Words) Finding(f Named) string {
 	}
 	return said
 }
+
+// Class is one of the ten kinds of findings, in a few words.
+func (w Words) Class(c validate.Class) string { return w.say("class-"+string(c), nil) }
 
 // Act is what may be done, in a few words.
 func (w Words) Act(a validate.Act) string { return w.finding("act-"+string(a), nil) }

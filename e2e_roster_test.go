@@ -57,8 +57,9 @@ func (w *world) keptOffice(op operator, site, unit string) *office {
 }
 
 // enforce lets the office's terminal be made equal to its roster, in the only way there
-// is: its running agent has read it, each finding is decided, and the minutes are signed.
-func (o operator) enforce(at *office) {
+// is: its running agent has read it, each finding is decided, as proposed or by another
+// act, and the minutes are signed.
+func (o operator) enforce(at *office, act ...string) {
 	o.w.t.Helper()
 	serial := at.terminal.Serial()
 	eventually(o.w.t, func() bool {
@@ -66,7 +67,7 @@ func (o operator) enforce(at *office) {
 	}, func() string { return "terminal " + serial + " was not read" })
 	said := o.says("campaign", "add", "Validasi Demo", "--unit", at.unit, "--lead", "Citra Demo")
 	campaign := regexp.MustCompile(`Campaign (\d+)`).FindStringSubmatch(said)[1]
-	o.says("finding", "decide", serial, "--class", "a,b,c,d,e,f,g,h,i,j")
+	o.says(append([]string{"finding", "decide", serial, "--class", "a,b,c,d,e,f,g,h,i,j"}, act...)...)
 	o.says("campaign", "sign", campaign, "--serial", serial, "--number", "800/"+campaign, "--place", "Pangkalpinang",
 		"--agency-name", "Eka Demo", "--agency-position", "Kepala Bidang", "--office-name", "Gani Demo", "--office-position", "Kepala")
 	o.says("terminal", "mode", "enforce", "--serial", serial)

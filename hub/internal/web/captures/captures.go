@@ -1,0 +1,125 @@
+// Package captures shows the recording of fingers at terminals of enrolment: it orders
+// one, with the notice to the employee, follows it live, cancels it.
+//
+// It knows the register, whose fingers there are, and jobs; it sends nothing: agents are
+// asked by dispatch. Beware: no finger is recorded of somebody to whom the notice was not
+// shown. The form shows it, whoever orders says that the employee saw it, and job keeps
+// which wording it was.
+package captures
+
+import (
+	"context"
+	"embed"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/job"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/wording"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
+)
+
+//go:embed page/*.html
+var files embed.FS
+
+// Directory is the register, as these pages need it.
+type Directory interface {
+	Register(ctx context.Context) (*directory.Register, error)
+}
+
+// Vault is whose fingers there are; never what is in them.
+type Vault interface {
+	Have(ctx context.Context, employee int64) ([]vault.Held, error)
+}
+
+// Jobs are the captures.
+type Jobs interface {
+	Start(ctx context.Context, o job.Order, at time.Time) ([]job.Job, error)
+	List(ctx context.Context, f job.Filter) ([]job.Job, error)
+	Get(ctx context.Context, id int64) (job.Job, error)
+	Cancel(ctx context.Context, id int64, who string, at time.Time) error
+}
+
+// Options are the parts of these pages; all are needed.
+type Options struct {
+	Directory Directory
+	Vault     Vault
+	Jobs      Jobs
+}
+
+// Pages are the list of captures, the form that orders one, and the one that cancels.
+type Pages struct {
+	*shell.Group
+	Options
+}
+
+// New plugs the pages into the shell.
+func New(s *shell.Shell, o Options) *Pages { return &Pages{s.Group("captures", files), o} }
+
+// Routes adds the pages' addresses.
+func (p *Pages) Routes(mux *http.ServeMux) {
+	mux.Handle("GET /captures", p.Page(p.list))
+	mux.Handle("GET /captures/new", p.Page(p.ask))
+	mux.Handle("POST /captures/new", p.Page(p.start))
+	mux.Handle("GET /captures/{capture}/cancel", p.Page(p.askCancel))
+	mux.Handle("POST /captures/{capture}/cancel", p.Page(p.cancel))
+}
+
+// speech is how a reader is told of captures.
+type speech struct {
+	shell.Speech
+	reg   *directory.Register
+	Today roster.Date
+}
+
+// Words are those that commands use too.
+func (v speech) Words() wording.Words { return v.Tell }
+
+func (p *Pages) read(r *http.Request) (speech, error) {
+	reg, err := p.Directory.Register(r.Context())
+	return speech{p.Speech(r), reg, roster.DateOf(p.Now())}, err
+}
+
+// employee is the one that a number names; nil for none.
+func (v speech) employee(text string) *directory.Employee {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return nil
+	}
+	return v.reg.Employees[placement.EmployeeID(id)]
+}
+
+// FullName is what an employee is called today.
+func (v speech) FullName(id placement.EmployeeID) string {
+	if e := v.reg.Employees[id]; e != nil {
+		return e.At(directory.EmployeeName, v.Today)
+	}
+	return ""
+}
+
+// terminals are those of enrolment, by site and serial.
+func (v speech) terminals() (list []*directory.Terminal) {
+	for _, t := range directory.Sorted(v.reg.Terminals) {
+		if t.On(directory.TerminalEnrolment, v.Today) == "yes" {
+			list = append(list, t)
+		}
+	}
+	slices.SortFunc(list, func(a, b *directory.Terminal) int { return strings.Compare(nameOf(a), nameOf(b)) })
+	return list
+}
+
+// nameOf is how a form names a terminal.
+func nameOf(t *directory.Terminal) string { return string(t.Site) + "/" + string(t.Serial) }
+
+// terminalOf is what such a name says.
+func terminalOf(name string) (protocol.SiteID, protocol.Serial) {
+	site, serial, _ := strings.Cut(name, "/")
+	return protocol.SiteID(site), protocol.Serial(serial)
+}

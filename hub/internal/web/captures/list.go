@@ -1,0 +1,121 @@
+package captures
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/job"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
+)
+
+// shown is how many captures stand on the page, the newest first.
+const shown = 50
+
+// listView is the data of list.html.
+type listView struct {
+	speech
+	Employee *directory.Employee // whose captures; nil: of all
+	Jobs     []job.Job
+}
+
+func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
+	v := listView{}
+	var err error
+	if v.speech, err = p.read(r); err != nil {
+		return err
+	}
+	if asked := r.URL.Query().Get("employee"); asked != "" {
+		if v.Employee = v.employee(asked); v.Employee == nil {
+			return shell.NotFound("no-employee")
+		}
+	}
+	return p.Show(w, r, shell.Frame{Title: v.Text("title-list"), Section: "captures"},
+		shell.Part{Name: "head", Data: func() (any, error) { return v, nil }},
+		shell.Part{Name: "list", Every: time.Second, Data: func() (any, error) {
+			f := job.Filter{Limit: shown}
+			if v.Employee != nil {
+				f.Employee = v.Employee.ID
+			}
+			var err error
+			v.Jobs, err = p.Jobs.List(r.Context(), f)
+			return v, err
+		}})
+}
+
+// Badge is the class of the light that goes with a capture.
+func (listView) Badge(s job.State) string {
+	switch s {
+	case job.Done:
+		return "ready"
+	case job.Waiting, job.Begun:
+		return "starting"
+	case job.Failed, job.Expired:
+		return "missing"
+	}
+	return ""
+}
+
+// cancelView is the data of cancel.html.
+type cancelView struct {
+	speech
+	Job  job.Job
+	Form *shell.Form
+}
+
+func (p *Pages) cancelView(r *http.Request, form *shell.Form) (v cancelView, err error) {
+	v.Form = form
+	if v.speech, err = p.read(r); err != nil {
+		return v, err
+	}
+	id, err := strconv.ParseInt(r.PathValue("capture"), 10, 64)
+	if err == nil {
+		v.Job, err = p.Jobs.Get(r.Context(), id)
+	} else {
+		err = job.ErrNone
+	}
+	if errors.Is(err, job.ErrNone) {
+		return v, shell.NotFound("no-capture")
+	}
+	return v, err
+}
+
+func (p *Pages) askCancel(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.cancelView(r, p.Form(r))
+	if err != nil {
+		return err
+	}
+	return p.showCancel(w, r, v, http.StatusOK)
+}
+
+// cancel ends a capture that has not ended, as the command does.
+func (p *Pages) cancel(w http.ResponseWriter, r *http.Request) error {
+	form, err := p.Posted(w, r)
+	if err != nil {
+		return err
+	}
+	v, err := p.cancelView(r, form)
+	if err != nil {
+		return err
+	}
+	if form.Good() {
+		err := p.Jobs.Cancel(r.Context(), v.Job.ID, form.Officer, p.Now())
+		if refusal, ok := errors.AsType[job.Refusal](err); ok {
+			form.Refuse("form", v.refusal(refusal))
+		} else if err != nil {
+			return err
+		}
+	}
+	if !form.Good() {
+		return p.showCancel(w, r, v, http.StatusUnprocessableEntity)
+	}
+	p.Done(w, r, pathOf(v.Job.Employee), "notice-cancelled")
+	return nil
+}
+
+func (p *Pages) showCancel(w http.ResponseWriter, r *http.Request, v cancelView, code int) error {
+	return p.Show(w, r, shell.Frame{Title: v.Text("title-cancel"), Section: "captures", Code: code},
+		shell.Part{Name: "cancel", Data: func() (any, error) { return v, nil }})
+}

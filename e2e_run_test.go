@@ -2,6 +2,9 @@ package sidik_test
 
 import (
 	"bufio"
+	"bytes"
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -53,23 +56,46 @@ func TestWhatMakeRunShows(t *testing.T) {
 			t.Errorf("after Ctrl-C: %v", err)
 		}
 	}
-	const nip = "199001012015012902"
-	held := func(want string) {
+	const ani, atSamsat, atSchool, atAgency = "199001012015012902", "X100C0000001", "X100C0000003", "X100C0000002"
+	says := func(want string, args ...string) {
 		t.Helper()
+		var said string
 		eventually(t, func() bool {
-			return regexp.MustCompile(`samsat-belitung.*` + want).MatchString(op.says("terminal", "holdings"))
-		}, func() string { return op.says("terminal", "holdings") })
+			said = op.says(args...)
+			return regexp.MustCompile(want).MatchString(said)
+		}, func() string { return fmt.Sprintf("%v says no %s:\n%s", args, want, said) })
 	}
 	simulate(func() {
-		var found string
-		eventually(t, func() bool {
-			found = op.says("finger", "found")
-			return strings.Count(found, "\n") == 24
-		}, func() string { return found })
-		op.says(append([]string{"finger", "accept", "--employee", nip}, ids(found, "1001")...)...)
-		op.says("place", nip, "--unit", "samsat-belitung", "--from", "2026-01-01", "--sk", "800/1/2026")
-		held("13/26")
-		eventually(t, func() bool { return strings.Count(op.says("punches"), "\n") > 40 }, func() string { return "no punches at the hub" })
+		// The newcomer's fingers are recorded at the agency and go where she is placed.
+		says("(?s)1: done.*2: done", "capture", "start", "--serial", atAgency, "--employee", ani, "--finger", "1", "--finger", "6", "--notice-shown", "--follow")
+		op.says("place", ani, "--unit", "samsat-belitung", "--from", "2026-01-01", "--sk", "800/1/2026")
+		says(`samsat-belitung .* 4/8 +4/8 +equal`, "terminal", "holdings")
+		says(`Ani Demo`, "punches", "--employee", ani)
+		// The school's old terminal is validated: one fault of each of five classes, and two rights.
+		says(`findings: 6`, "finding", "list", atSchool)
+		op.says("finding", "decide", atSchool, "--class", "a,b,c,d,i")
+		minutes := filepath.Join(dir, "minutes.pdf")
+		op.says("campaign", "sign", "1", "--serial", atSchool, "--number", "800/BA/1/2026", "--place", "Selat Nasik",
+			"--agency-name", "Umar Contoh 29", "--agency-nip", "199009102014031929", "--agency-position", "Analis SDM Aparatur",
+			"--office-name", "Arum Contoh 1", "--office-nip", "198503122010012901", "--office-position", "Kepala Sekolah")
+		op.says("campaign", "report", "1", minutes, "--serial", atSchool)
+		if text, err := os.ReadFile(minutes); err != nil || !bytes.HasPrefix(text, []byte("%PDF-")) {
+			t.Errorf("the minutes are no PDF: %v", err)
+		}
+		// What was decided is carried out once the mode lets it, and a person approves that
+		// everybody gets a new PIN.
+		op.says("terminal", "mode", "enforce", "--serial", atSchool)
+		says(`smkn-1-selat-nasik .*braked`, "terminal", "holdings")
+		approve := regexp.MustCompile(`terminal approve (\S+) (\S+)`).FindStringSubmatch(op.says("terminal", "plan", atSchool))
+		if approve == nil {
+			t.Fatal("the plan does not say how it is approved: " + op.says("terminal", "plan", atSchool))
+		}
+		op.says("terminal", "approve", approve[1], approve[2])
+		says(`smkn-1-selat-nasik .* 8/16 +8/16 +equal`, "terminal", "holdings")
+		says(`findings: 0`, "validate", "--serial", atSchool)
 	})
-	simulate(func() { held("13/26") })
+	simulate(func() {
+		says(`samsat-belitung .* 4/8 +4/8 +equal`, "terminal", "holdings")
+		says(`smkn-1-selat-nasik .* 8/16 +8/16 +equal`, "terminal", "holdings")
+	})
 }

@@ -27,10 +27,10 @@ func officeCommand() *cobra.Command {
 	var o Office
 	c := &cobra.Command{
 		Use:   "office",
-		Short: "Hub dan satu kantor tiruan / a hub and one simulated office",
-		Long: `Menjalankan hub, satu agen dan satu mesin tiruan dengan orang yang presensi.
-Runs a hub, one agent and one simulated terminal with people punching, by the same steps
-that an operator takes. A second run in the same folder goes on where the first ended.`,
+		Short: "Hub dan beberapa kantor tiruan / a hub and some simulated offices",
+		Long: `Menjalankan hub dengan data pegawai tiruan, dan tiga kantor dengan agen dan mesin tiruan.
+Runs a hub with an invented register, and three offices with agents and simulated terminals, by
+the same steps that an operator takes. A second run in the same folder goes on where the first ended.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.Run(c.Context(), c.OutOrStdout()) },
 	}

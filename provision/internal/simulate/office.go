@@ -10,39 +10,46 @@ import (
 	"time"
 )
 
-// Office says how a whole small system is simulated: a hub, and two offices with
-// their agents and terminals. At the agency's terminal fingers are recorded; the
-// other one's is kept at its roster.
+// Office says how a whole small system is simulated: a hub, and offices with their
+// agents and terminals, of a province whose units are real and whose people are not.
 type Office struct {
 	Dir        string        // everything is kept here; a second run goes on from it
 	Programs   string        // folder of sidik-hub and sidik-agent; empty: beside this program
-	PunchEvery time.Duration // how often somebody punches
+	PunchEvery time.Duration // how often somebody punches at each office
 	Pages      string        // address of the hub's pages
 }
 
-// office is one of them.
+// office is one of them, with what its terminal holds at first.
 type office struct {
-	site, serial string
-	unit, name   string
-	kind         string
-	mode         string
-	enrolment    string
+	site, serial   string
+	mode           string
+	enrolment      string
+	users, punches int
+	punchEvery     time.Duration
+	fingerEvery    time.Duration // whoever is asked for a finger puts it on this often
 }
 
-// offices are the ones that are shown, the one of the page first.
-func offices() []office {
+// offices are the ones that are shown: one whose terminal is new and empty and gets
+// its people from the hub, one whose terminal has been in use for years and is to be
+// validated, and the agency, where fingers are recorded.
+func (o Office) offices() []office {
 	return []office{
-		{site: "samsat-belitung", serial: "X100C0000001", unit: "samsat-belitung", name: "UPTD Samsat Belitung", kind: "uptd", mode: "add", enrolment: "no"},
-		{site: "bkpsdmd", serial: "X100C0000002", unit: "bkpsdmd", name: "BKPSDMD", kind: "opd", mode: "observe", enrolment: "yes"},
+		{site: samsat, serial: "X100C0000001", mode: "add", enrolment: "no", punchEvery: o.PunchEvery},
+		{site: school, serial: "X100C0000003", mode: "observe", enrolment: "no", users: 9, punches: 40, punchEvery: o.PunchEvery},
+		{site: agency, serial: "X100C0000002", mode: "observe", enrolment: "yes", users: 12, fingerEvery: time.Second},
 	}
 }
 
-// newcomer is somebody invented, whom nobody has placed yet.
-const newcomer = "199001012015012902"
+// Sites, each named like the unit that its terminal serves.
+const (
+	samsat = "samsat-belitung"
+	school = "smkn-1-selat-nasik"
+	agency = "bkpsdmd"
+)
 
 // Run does what an operator and a technician do by hand, and says each step:
-// the hub makes its key, the agents' configurations name it, the operator admits
-// the agents' keys and registers terminals, units and a newcomer. It ends everything
+// the hub makes its key, the agents' configurations name it, the operator fills the
+// register, admits the agents' keys and registers their terminals. It ends everything
 // when ctx ends.
 func (o Office) Run(ctx context.Context, out io.Writer) (err error) {
 	if o.Programs == "" {
@@ -67,7 +74,7 @@ func (o Office) Run(ctx context.Context, out io.Writer) (err error) {
 	_, err = os.Stat(hubData)
 	first := errors.Is(err, os.ErrNotExist)
 	addresses := map[string]string{}
-	for _, place := range offices() { // before the programs that read them, and ended after them
+	for _, place := range o.offices() { // before the programs that read them, and ended after them
 		if addresses[place.site], err = s.terminal(ctx, place); err != nil {
 			return err
 		}
@@ -80,7 +87,12 @@ func (o Office) Run(ctx context.Context, out io.Writer) (err error) {
 	if err := s.start(ctx, &hub, "sidik-hub", "sidik-hub", "run", "--data", hubData, "--mqtt", "127.0.0.1:0", "--pages", o.Pages); err != nil {
 		return err
 	}
-	for _, place := range offices() {
+	if first {
+		if err := s.fill(ctx, hubData); err != nil {
+			return err
+		}
+	}
+	for _, place := range o.offices() {
 		file := filepath.Join(o.Dir, place.site+".toml")
 		if err := o.configure(file, hub.Brokers[0], hub.Key, place, addresses[place.site]); err != nil {
 			return err
@@ -102,30 +114,35 @@ func (o Office) Run(ctx context.Context, out io.Writer) (err error) {
 		}
 	}
 	if first {
-		if err := s.all(ctx, hubData, [][]string{
-			{"employee", "add", "Ani Demo", "--kind", "pns", "--nip", newcomer, "--from", "2026-01-01", "--status", "aktif"},
-		}); err != nil {
+		if err := s.open(ctx, hubData); err != nil {
 			return err
 		}
 	}
 	fmt.Fprintf(out, `
 Sidik berjalan / is running.
-  Halaman / pages:   %[1]s/sites/%[2]s
+  Halaman / pages:   %[1]s
   Pantau / watch:    bin/sidik-hub watch --data %[3]s
   Agen / agent:      bin/sidik-agent status --config %[4]s
   Log:               %[5]s
 
+Setiap langkah di bawah ini juga ada di halaman / each step below is on the pages too.
+
 Jalan sebuah sidik jari / the way of a fingerprint: Ani Demo, NIP %[6]s
-  ditemukan di mesin perekaman / found at the terminal of enrolment:
-    bin/sidik-hub finger found --data %[3]s
-  diakui miliknya / accepted as hers:
-    bin/sidik-hub finger accept ID --employee %[6]s --data %[3]s
+  direkam di BKPSDMD / recorded at the agency:
+    bin/sidik-hub capture start --serial %[8]s --employee %[6]s --finger 1 --finger 6 --notice-shown --follow --data %[3]s
   ditempatkan / placed:
     bin/sidik-hub place %[6]s --unit %[2]s --from 2026-01-01 --sk 800/1/2026 --data %[3]s
   sampai di mesin / arrived at the terminal:
-    bin/sidik-hub terminal holdings --data %[3]s
+    bin/sidik-hub employee where %[6]s --data %[3]s
+  presensi / punches:
+    bin/sidik-hub punches --employee %[6]s --data %[3]s
+
+Validasi mesin lama / validation of an old terminal: SMKN 1 Selat Nasik
+    bin/sidik-hub finding list %[7]s --data %[3]s
+    bin/sidik-hub finding decide --help
+    bin/sidik-hub campaign show 1 --data %[3]s
 Ctrl-C mengakhiri semuanya / ends all of it.
-`, hub.Pages, offices()[0].site, hubData, filepath.Join(o.Dir, offices()[0].site+".toml"), filepath.Join(o.Dir, "*.log"), newcomer)
+`, hub.Pages, samsat, hubData, filepath.Join(o.Dir, samsat+".toml"), filepath.Join(o.Dir, "*.log"), newcomer, s.serial(school), s.serial(agency))
 	<-ctx.Done()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
@@ -139,15 +156,6 @@ func (o office) admission(fingerprint string) [][]string {
 	return [][]string{
 		{"site", "add", o.site, "--agent-key", fingerprint},
 		{"terminal", "add", "--site", o.site, "--serial", o.serial},
-	}
-}
-
-// register is what the operator says once about whom an office's terminal serves.
-func (o office) register() [][]string {
-	return [][]string{
-		{"unit", "add", o.unit, o.name, "--kind", o.kind, "--from", "2026-01-01"},
-		{"terminal", "serve", "--serial", o.serial, "--unit", o.unit, "--responsible", "--from", "2026-01-01"},
-		{"terminal", "mode", o.mode, "--serial", o.serial, "--enrolment", o.enrolment},
 	}
 }
 

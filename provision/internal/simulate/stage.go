@@ -45,8 +45,8 @@ func (s *stage) terminal(ctx context.Context, o office) (string, error) {
 	var failed error
 	running.Go(func() {
 		failed = Terminal(ctx, say, Options{
-			Listen: "127.0.0.1:0", Serial: o.serial, Users: 12, Templates: 24, Punches: 40,
-			PunchEvery: s.o.PunchEvery, State: filepath.Join(s.o.Dir, o.site+".terminal.json"),
+			Listen: "127.0.0.1:0", Serial: o.serial, Users: o.users, Templates: 2 * o.users, Punches: o.punches,
+			PunchEvery: o.punchEvery, FingerEvery: o.fingerEvery, State: filepath.Join(s.o.Dir, o.site+".terminal.json"),
 		})
 		say.CloseWithError(errors.Join(failed, io.EOF))
 		if failed != nil {
@@ -64,6 +64,11 @@ func (s *stage) terminal(ctx context.Context, o office) (string, error) {
 // run runs one of our programs to its end and returns what it printed.
 func (s *stage) run(ctx context.Context, program string, args ...string) (string, error) {
 	s.say(program, args)
+	return s.ask(ctx, program, args...)
+}
+
+// ask is run without showing the command.
+func (s *stage) ask(ctx context.Context, program string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.o.Programs, program), args...)
 	cmd.Stderr = s.out
 	said, err := cmd.Output()

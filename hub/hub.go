@@ -95,6 +95,8 @@ type Hub struct {
 	dispatch  *dispatch.Dispatch
 	ingest    *ingest.Ingest
 	rosters   *rosters.Rosters
+	survey    *survey.Survey
+	jobs      *job.Jobs
 	campaigns *campaign.Campaigns
 	pull      *pull.Pull
 	retention *retention.Retention
@@ -166,8 +168,10 @@ func Run(ctx context.Context, c Config) (err error) {
 		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Dispatch: h.dispatch, Meter: h.metrics, Hub: key.Public(), Sealing: sealing,
 		Workers: runtime.GOMAXPROCS(0), Logger: c.Logger,
 	})
+	h.jobs = jobs
+	h.survey = survey.New(register, fingers, held, placement.Usual())
 	h.campaigns = campaign.New(campaign.Options{
-		Database: s, Directory: register, Survey: survey.New(register, fingers, held, placement.Usual()), Now: c.Now, Logger: c.Logger,
+		Database: s, Directory: register, Survey: h.survey, Now: c.Now, Logger: c.Logger,
 	})
 	h.rosters = rosters.New(rosters.Options{
 		Directory: register, Vault: fingers, Holding: held, Decisions: h.campaigns, Settings: placement.Usual(), Generation: s.Generation,
@@ -196,7 +200,7 @@ func (h *Hub) run(ctx context.Context, pages net.Listener) error {
 	})
 	server := &http.Server{
 		Handler: web.New(web.Options{
-			Store: h.store, Directory: h.register, Vault: h.fingers, Holding: h.held, Modes: h.campaigns,
+			Store: h.store, Directory: h.register, Vault: h.fingers, Holding: h.held, Survey: h.survey, Campaigns: h.campaigns, Jobs: h.jobs,
 			Settings: placement.Usual(), Whereabouts: where.Of, Live: h.status, Metrics: h.metrics, StoreSize: h.storeSize,
 			Address: pages.Addr().String(), Logger: h.config.Logger, Version: h.config.Version,
 		}),

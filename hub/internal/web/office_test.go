@@ -89,12 +89,12 @@ func newHub(t testing.TB) *hub {
 	h.vault, err = vault.Open(t.Context(), s, t.TempDir(), h.clock)
 	ok(t, err)
 	logger := slog.New(slog.NewTextHandler(h.log, nil))
-	h.campaigns = campaign.New(campaign.Options{Database: s, Directory: h.directory, Now: h.clock, Logger: logger,
-		Survey: survey.New(h.directory, h.vault, h.holding, placement.Usual())})
+	look := survey.New(h.directory, h.vault, h.holding, placement.Usual())
+	h.campaigns = campaign.New(campaign.Options{Database: s, Directory: h.directory, Now: h.clock, Logger: logger, Survey: look})
 	h.rosters = rosters.New(rosters.Options{Directory: h.directory, Vault: h.vault, Holding: h.holding, Decisions: h.campaigns, Settings: placement.Usual(),
 		Generation: s.Generation, Changed: func(protocol.SiteID) {}, Now: h.clock, Logger: logger})
 	h.pages = web.New(web.Options{
-		Store: s, Directory: h.directory, Vault: h.vault, Holding: h.holding, Modes: h.campaigns, Settings: placement.Usual(),
+		Store: s, Directory: h.directory, Vault: h.vault, Holding: h.holding, Survey: look, Campaigns: h.campaigns, Settings: placement.Usual(),
 		Whereabouts: whereabouts.New(whereabouts.Options{Register: h.directory.Register, Best: h.vault.Best, State: s.State, Holding: h.holding, Settings: placement.Usual()}).Of,
 		Metrics:     h.meter, Version: "v0.1.0", Logger: logger,
 		StoreSize: func() (int64, error) { return 4096, nil },

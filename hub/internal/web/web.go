@@ -15,6 +15,8 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/campaigns"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/captures"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/people"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/punches"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
@@ -40,6 +42,12 @@ type Holding interface {
 	terminals.Holding
 }
 
+// Campaigns is what was decided, and who may let an agent do it.
+type Campaigns interface {
+	campaigns.Campaigns
+	terminals.Modes
+}
+
 // Live is how the hub's own line is.
 type Live = shell.Live
 
@@ -49,7 +57,9 @@ type Options struct {
 	Directory Directory // nil: nobody says whose punches they are
 	Vault     people.Vault
 	Holding   Holding
-	Modes     terminals.Modes
+	Survey    campaigns.Survey
+	Campaigns Campaigns
+	Jobs      captures.Jobs
 	Settings  placement.Settings
 	// Whereabouts says on which terminals an employee should be, is, or was.
 	Whereabouts func(ctx context.Context, e placement.EmployeeID, now time.Time) ([]whereabouts.Place, error)
@@ -84,7 +94,9 @@ func New(o Options) http.Handler {
 		Live: o.Live, Logger: o.Logger, Version: o.Version, Now: o.Now, Zone: o.Zone,
 		Menu: []shell.Entry{
 			{Section: "sites", Path: "/"}, {Section: "punches", Path: "/punches"}, {Section: "employees", Path: "/employees"},
-			{Section: "fingerless", Path: "/employees?without=fingers"}, {Section: "terminals", Path: "/terminals"},
+			{Section: "fingerless", Path: "/employees?without=fingers"}, {Section: "captures", Path: "/captures"},
+			{Section: "terminals", Path: "/terminals"},
+			{Section: "findings", Path: "/findings"}, {Section: "campaigns", Path: "/campaigns"},
 		},
 	})
 	s := &server{Options: o, sites: sites.New(frame, o.Store)}
@@ -97,7 +109,9 @@ func New(o Options) http.Handler {
 	for _, pages := range []interface{ Routes(*http.ServeMux) }{
 		frame, s.sites, punches.New(frame, o.Store, register),
 		people.New(frame, people.Options{Directory: o.Directory, Vault: o.Vault, Holding: o.Holding, Whereabouts: o.Whereabouts, Settings: o.Settings}),
-		terminals.New(frame, terminals.Options{Directory: o.Directory, Holding: o.Holding, Modes: o.Modes, Settings: o.Settings}),
+		campaigns.New(frame, campaigns.Options{Directory: o.Directory, Survey: o.Survey, Campaigns: o.Campaigns}),
+		captures.New(frame, captures.Options{Directory: o.Directory, Vault: o.Vault, Jobs: o.Jobs}),
+		terminals.New(frame, terminals.Options{Directory: o.Directory, Holding: o.Holding, Modes: o.Campaigns, Settings: o.Settings}),
 	} {
 		pages.Routes(mux)
 	}

@@ -45,6 +45,11 @@ func (d *desk) inTime(e *entry) bool {
 // zero if not.
 func (d *desk) captured(ctx context.Context, e *entry) (digest protocol.Hash, err error) {
 	err = d.keeper.Hold(ctx, func(ctx context.Context, s terminal.Session) error {
+		if asks, can := s.(terminal.Capturer); can { // first: what is not there then will not come
+			if err := asks.AskNoMore(ctx); err != nil {
+				return err
+			}
+		}
 		inv, err := d.inventory(ctx, s)
 		if err != nil {
 			return err

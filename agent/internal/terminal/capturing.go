@@ -12,6 +12,9 @@ type Capturer interface {
 	// terminal does. It returns the template as the terminal gives it back, which is
 	// the proof that it was stored. However it ends, the terminal asks no more.
 	Capture(ctx context.Context, slot uint16, finger uint8, told func(Step)) ([]byte, error)
+	// AskNoMore ends a Capture of a session that died: the terminal goes on asking by
+	// itself, and recognises nobody meanwhile. That nobody is asked is no error.
+	AskNoMore(ctx context.Context) error
 }
 
 // Step is what happens while a finger is captured.

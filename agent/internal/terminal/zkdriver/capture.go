@@ -97,6 +97,17 @@ func verdict(word zk.Enrolled, silent error) error {
 	return fmt.Errorf("%w: result %d", terminal.ErrCapture, word.Result)
 }
 
+// AskNoMore ends what a session left that died; see terminal.Capturer.
+func (s *session) AskNoMore(ctx context.Context) error {
+	err := s.on(ctx, terminal.ErrUnreachable, func(ctx context.Context) error {
+		return errors.Join(unrefused(s.d.conn.CancelCapture(ctx)), unrefused(s.d.conn.StartVerify(ctx)))
+	})
+	if err != nil {
+		return fmt.Errorf("end what terminal %s asks for: %w", s.d.config.Serial, err)
+	}
+	return nil
+}
+
 // askNoMore ends by a new session what a broken one may have left: a terminal that waits
 // for a finger recognises nobody.
 func (s *session) askNoMore(ctx context.Context) {

@@ -19,6 +19,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/job"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/rosters"
@@ -49,6 +50,7 @@ type hub struct {
 	vault     *vault.Vault
 	holding   *holding.Holding
 	campaigns *campaign.Campaigns
+	jobs      *job.Jobs
 	rosters   *rosters.Rosters
 
 	mu   sync.Mutex // guards what a test changes while pages are served
@@ -93,8 +95,9 @@ func newHub(t testing.TB) *hub {
 	h.campaigns = campaign.New(campaign.Options{Database: s, Directory: h.directory, Now: h.clock, Logger: logger, Survey: look})
 	h.rosters = rosters.New(rosters.Options{Directory: h.directory, Vault: h.vault, Holding: h.holding, Decisions: h.campaigns, Settings: placement.Usual(),
 		Generation: s.Generation, Changed: func(protocol.SiteID) {}, Now: h.clock, Logger: logger})
+	h.jobs = job.New(s, h.directory)
 	h.pages = web.New(web.Options{
-		Store: s, Directory: h.directory, Vault: h.vault, Holding: h.holding, Survey: look, Campaigns: h.campaigns, Settings: placement.Usual(),
+		Store: s, Directory: h.directory, Vault: h.vault, Holding: h.holding, Survey: look, Campaigns: h.campaigns, Jobs: h.jobs, Settings: placement.Usual(),
 		Whereabouts: whereabouts.New(whereabouts.Options{Register: h.directory.Register, Best: h.vault.Best, State: s.State, Holding: h.holding, Settings: placement.Usual()}).Of,
 		Metrics:     h.meter, Version: "v0.1.0", Logger: logger,
 		StoreSize: func() (int64, error) { return 4096, nil },

@@ -92,8 +92,11 @@ func (w *world) hubArgs() []string {
 func (o *office) writeConfig() string {
 	terminal := o.config.Terminals[0]
 	path := filepath.Join(o.w.dir, string(o.site)+".toml")
-	text := fmt.Sprintf("site = %q\ndata = %q\n[hub]\nbroker = %q\nkey = %q\n[[terminal]]\nserial = %q\naddress = %q\nevery = \"1s\"\n",
-		o.site, o.config.Data, o.config.Hub.Broker, o.config.Hub.Key, terminal.Serial, terminal.Address)
+	text := fmt.Sprintf("site = %q\ndata = %q\n[hub]\nbroker = %q\nkey = %q\n", o.site, o.config.Data, o.config.Hub.Broker, o.config.Hub.Key)
+	if a := o.config.Apply; a.Rush != nil {
+		text += fmt.Sprintf("[apply]\nrush = []\nmax_deleted_users = %d\nmax_deleted_percent = %d\n", a.MaxDeletedUsers, a.MaxDeletedPercent)
+	}
+	text += fmt.Sprintf("[[terminal]]\nserial = %q\naddress = %q\nevery = \"1s\"\n", terminal.Serial, terminal.Address)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		o.w.t.Fatal(err)
 	}

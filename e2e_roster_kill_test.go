@@ -1,6 +1,7 @@
 package sidik_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,72 +10,126 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bkpsdmd-babel/sidik/protocol/zk"
 )
 
-// TestKillsWhileRostersConverge kills the hub and stops agents at random moments while
-// a whole list of employees goes to the terminals of several offices. In the end
-// every terminal has exactly its people, each once, and is enabled.
+// TestKillsWhileRostersConverge kills hub and agents at random moments while the
+// terminals of many offices get their people: half of them have been there for years,
+// under numbers of their own, and get the hub's; the others come with fingers recorded
+// at the agency. At every moment each old finger is on its terminal; in the end each
+// terminal has exactly its people with their fingers, and is enabled.
 func TestKillsWhileRostersConverge(t *testing.T) {
-	offices, people, kills := 6, 20, 6
+	offices, people, kills := 6, 8, 12
 	if os.Getenv("SIDIK_SOAK") != "" {
-		offices, people, kills = 40, 60, 60
+		offices, people, kills = 300, 8, 300
 	}
 	programs := build(t)
 	w := newWorld(t, nil)
 	op := operator{w, filepath.Join(programs, "sidik-hub")}
 	hub := newProcess(t, op.program, w.hubArgs()...)
 	hub.start()
-	var all []*office
+
+	agency := w.keptOffice(op, "bkpsdmd", "agency")
+	op.says("terminal", "mode", "--serial", agency.terminal.Serial(), "--enrolment", "yes")
+	boss := op.newcomer("Admin Demo", "198001012005011901")
 	var list strings.Builder
-	list.WriteString("nip;nama;jenis_pegawai;kode_unor;tmt_penempatan;no_sk;status\n")
-	for n := range offices {
-		unit := fmt.Sprintf("unit-%02d", n)
-		o := w.keptOffice(op, fmt.Sprintf("kantor-%02d", n), unit)
-		for i := range people {
-			fmt.Fprintf(&list, "1990%02d%02d2015011%03d;Pegawai Demo %d %d;PNS;%s;2026-01-01;800/%d/2026;aktif\n", 1+n%12, 1+i%28, 900+(n*people+i)%100, n, i, unit, n)
+	list.WriteString("nip;nama;jenis_pegawai;kode_unor;tmt_penempatan;no_sk;status;pin_lama\n")
+	all := make([]*office, offices)
+	for n := range all {
+		unit := fmt.Sprintf("unit-%03d", n)
+		all[n] = w.keptOffice(op, fmt.Sprintf("kantor-%03d", n), unit)
+		for _, u := range all[n].terminal.Users() {
+			all[n].terminal.DeleteUser(u.UID)
 		}
-		all = append(all, o)
-		o.start()
-		op.enforce(o)
+		if err := all[n].terminal.AddUser(zk.User{UID: 1, PIN: boss, Name: []byte("Admin Demo"), Group: 1, Privilege: zk.PrivilegeAdmin}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range people {
+			person := n*people + i
+			u := zk.User{UID: uint16(100 + person), PIN: fmt.Sprint(5001 + person), Name: []byte("Demo"), Group: 1}
+			finger := zk.Template{UID: u.UID, Finger: 1, Flag: 1, Data: ofPerson(person, 1)}
+			at := []*office{agency, all[n]}
+			if i%2 == 1 { // recorded, and not at the office yet
+				at = at[:1]
+			}
+			for _, o := range at {
+				if err := o.terminal.AddUser(u); err != nil {
+					t.Fatal(err)
+				}
+				if err := o.terminal.AddTemplate(finger); err != nil {
+					t.Fatal(err)
+				}
+			}
+			fmt.Fprintf(&list, "1990%02d%02d20%02d%02d1%03d;Pegawai Demo %d;PNS;%s;2026-01-01;800/%d/2026;aktif;%s\n",
+				1+person%12, 1+person%28, 10+person/1200, 1+person/100%12, 900+person%100, person, unit, n, u.PIN)
+		}
 	}
 	file := filepath.Join(w.dir, "pegawai.csv")
 	if err := os.WriteFile(file, []byte(list.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	op.says("register", "import", file)
-	boss := op.newcomer("Admin Demo", "198001012005011901")
-	for _, o := range all {
-		op.says("terminal", "grant", boss, "--serial", o.terminal.Serial(), "--from", "2026-01-01")
+	op.says("terminal", "grant", boss, "--all", "--from", "2026-01-01")
+	agents := make([]*process, 0, offices+1)
+	for _, o := range append(slices.Clone(all), agency) {
+		p := newProcess(t, filepath.Join(programs, "sidik-agent"), "run", "--config", o.writeConfig())
+		p.start()
+		agents = append(agents, p)
 	}
+	eventually(t, func() bool {
+		return strings.Count(op.says("finger", "found", "--site", "bkpsdmd"), "\n") == offices*people
+	}, func() string { return "the fingers of the agency did not come" })
+	op.says("finger", "adopt", "--site", "bkpsdmd")
+
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
-	for range kills {
-		wait := time.NewTimer(time.Duration(random.IntN(700)) * time.Millisecond)
-		<-wait.C
-		if random.IntN(2) == 0 {
-			hub.kill()
-			hub.start()
-			continue
+	nobodyLost := func() {
+		t.Helper()
+		for n, o := range all {
+			held := o.terminal.Templates()
+			for i := 0; i < people; i += 2 {
+				mine := ofPerson(n*people+i, 1)
+				if !slices.ContainsFunc(held, func(f zk.Template) bool { return bytes.Equal(f.Data, mine) }) {
+					t.Fatalf("a finger that was at office %d for years is gone", n)
+				}
+			}
 		}
-		o := all[random.IntN(len(all))]
-		o.stop()
-		o.start()
+	}
+	counts := map[string]int{}
+	strike := func() {
+		wait := time.NewTimer(time.Duration(random.IntN(500)) * time.Millisecond)
+		<-wait.C
+		victim, name := agents[random.IntN(len(agents))], "agent"
+		if random.IntN(4) == 0 {
+			victim, name = hub, "hub"
+		}
+		victim.kill()
+		nobodyLost()
+		victim.start()
+		counts[name]++
 	}
 	for n, o := range all {
-		var got []string
-		eventually(t, func() bool {
-			got = nil
-			for _, u := range o.terminal.Users() {
-				got = append(got, u.PIN)
-			}
-			slices.Sort(got)
-			return len(got) == people+1 && slices.Contains(got, boss) && o.terminal.Enabled()
-		}, func() string {
-			return fmt.Sprintf("office %d: %d users, enabled %t: %v\n%s", n, len(got), o.terminal.Enabled(), got, op.says("terminal", "holdings"))
-		})
-		if len(slices.Compact(got)) != people+1 {
-			t.Errorf("office %d has somebody twice: %v", n, got)
+		op.enforce(o)
+		for counts["hub"]+counts["agent"] < (n+1)*kills/2/offices {
+			strike()
 		}
 	}
+	for counts["hub"]+counts["agent"] < kills {
+		strike()
+	}
+	t.Logf("killed %v", counts)
+	for n, o := range all {
+		want := make([]string, people+1)
+		want[0] = boss + "/0"
+		for i := range people {
+			want[i+1] = fmt.Sprintf("%d/1", 100_002+n*people+i)
+		}
+		o.holds(want...)
+		if !o.terminal.Enabled() {
+			t.Errorf("the terminal of office %d is left disabled", n)
+		}
+	}
+	nobodyLost()
 }

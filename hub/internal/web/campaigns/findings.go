@@ -95,8 +95,8 @@ func (v findingsView) NeedsEmployee() bool {
 	return v.Offers("map-pin") && v.Finding.Other == "" || v.Offers("grant") && v.Finding.PIN == ""
 }
 
-// Fingers are the numbers that the finding names.
-func (v findingsView) Fingers() string {
+// Named are the fingers that the finding names.
+func (v findingsView) Named() string {
 	names := make([]string, len(v.Finding.Fingers))
 	for i, n := range v.Finding.Fingers {
 		names[i] = v.Name("finger", n)

@@ -149,8 +149,8 @@ func (v *view) gone() {
 // roster and inventory says what, and the agent's words why it is not done.
 func (v *view) open() {
 	switch {
-	case v.t.Order == (protocol.Seq{}):
-		return // what should be there nobody has said
+	case len(v.places) == 0, v.t.Order == (protocol.Seq{}):
+		return // nobody is concerned, or nobody has said what should be there
 	case v.t.Inventory.At.IsZero():
 		for _, p := range v.places {
 			if p.Should {

@@ -22,6 +22,9 @@ func (g *gathered) date(places []Place) {
 			open, of = append(open, p.Open), append(of, p)
 		}
 	}
+	if len(open) == 0 {
+		return
+	}
 	s := g.reg.Snapshot(g.o.Settings)
 	s.Employees = slices.DeleteFunc(s.Employees, func(e placement.Employee) bool { return !concerned[e.ID] })
 	s.Placements = slices.DeleteFunc(s.Placements, func(p placement.Placement) bool { return !concerned[p.Employee] })

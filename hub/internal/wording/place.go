@@ -49,6 +49,8 @@ func (w Words) Place(p whereabouts.Place, when When) string {
 		return w.place("open", phrase.Args{"since": p.Open.Since, "what": w.WhatToDo(p.Site, p.Serial, *p.Open, when)})
 	case p.Gone != nil:
 		return w.place("gone", phrase.Args{"done": when(p.Gone.Done), "order": p.Gone.Revision, "read": when(p.Gone.Read)})
+	case p.Revision == (protocol.Seq{}):
+		return w.place("no-roster", nil)
 	case p.Should != p.Is:
 		return w.place("accepted", nil)
 	}

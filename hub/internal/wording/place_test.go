@@ -39,7 +39,9 @@ func TestEveryReasonIsASentence(t *testing.T) {
 
 func TestAPlaceIsSaidAsItStands(t *testing.T) {
 	catalogue := phrase.New()
-	w := wording.Words(func(code string, args phrase.Args) (string, bool) { return catalogue.Say(phrase.English, code, args), catalogue.Has(code) })
+	w := wording.Words(func(code string, args phrase.Args) (string, bool) {
+		return catalogue.Say(phrase.English, code, args), catalogue.Has(code)
+	})
 	at := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	order := protocol.Seq{Life: 1, Counter: 2}
 	for name, row := range map[string]struct {

@@ -60,6 +60,47 @@ func RunCapturer(t *testing.T, open func(t *testing.T) Booth) {
 			capture(t, open(t), part.act, part.want, part.steps)
 		})
 	}
+	t.Run("what a session left asking is ended by the next", func(t *testing.T) {
+		t.Parallel()
+		leftAsking(t, open(t))
+	})
+}
+
+// leftAsking has a session ask that is in nobody's hands any more, as after the death of
+// a program; another one ends that.
+func leftAsking(t *testing.T, b Booth) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	held := b.Held()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- b.Keeper().Hold(ctx, func(ctx context.Context, s terminal.Session) error {
+			if _, err := s.Inventory(ctx); err != nil {
+				return err
+			}
+			_, err := s.(terminal.Capturer).Capture(ctx, 5, 3, func(terminal.Step) {})
+			return err
+		})
+	}()
+	if err := b.Await(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, asks := range []bool{true, false} { // a second time there is nothing to end
+		if b.Asks() != asks {
+			t.Errorf("the terminal asks %t, want %t", !asks, asks)
+		}
+		err := session(t, ctx, b, func(s terminal.Session) error { return s.(terminal.Capturer).AskNoMore(ctx) })
+		if err != nil {
+			t.Errorf("AskNoMore: %v", err)
+		}
+	}
+	if b.Asks() {
+		t.Error("the terminal still asks")
+	}
+	if err := <-ended; err == nil {
+		t.Error("the first session captured a finger")
+	}
+	check(t, b, held)
 }
 
 func capture(t *testing.T, b Booth, act func(Booth) error, want error, steps []terminal.Step) {

@@ -72,9 +72,15 @@ func TestWhoRetiresIsGoneFromEveryTerminalWithProof(t *testing.T) {
 			t.Errorf("while an office cannot be reached:\n%s", said)
 		}
 		forest.holds(boss+"/1", ani+"/2")
+		if err := forest.terminal.Punch(ani, 0); err != nil { // it does not know yet
+			t.Fatal(err)
+		}
 
 		forest.start()
 		forest.holds(boss + "/1")
+		eventually(t, func() bool {
+			return regexp.MustCompile(ani + ` +Ani Demo +kphl-belantu .* not-placed`).MatchString(op.says("punches", "--unplaced"))
+		}, func() string { return "the punch of somebody retired is not flagged:\n" + op.says("punches") })
 		for _, o := range []*office{samsat, forest} {
 			op.where(ani, o, `gone: reported .* proven by the inventory of`)
 		}

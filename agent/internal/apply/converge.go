@@ -275,10 +275,14 @@ func (k *keeper) report(v *visit) error {
 		k.mu.Unlock()
 		return err
 	}
-	newInventory := k.tell || digest != k.told
+	// What did not change is told again all the same: only so does the hub know that it was looked at.
+	newInventory := k.tell || digest != k.told || time.Since(k.toldAt) >= k.a.o.Every
 	newResults := v.roster != nil && (k.tell || len(v.outcomes) > 0 || !bytes.Equal(standing, k.toldHow))
 	v.outcomes = nil // told once
 	k.told, k.toldHow, k.tell = digest, standing, false
+	if newInventory {
+		k.toldAt = time.Now()
+	}
 	k.mu.Unlock()
 	if newInventory {
 		if err := k.tellInventory(hub, v.after, text); err != nil {

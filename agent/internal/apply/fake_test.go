@@ -206,6 +206,7 @@ type office struct {
 	site    seal.SealingKey
 	hub     seal.SealingKey
 	brake   apply.Brake
+	every   time.Duration
 	calm    func() bool
 	apply   *apply.Applier
 	out     *outbox.Outbox
@@ -221,7 +222,7 @@ type office struct {
 func newOffice(t *testing.T) *office {
 	t.Helper()
 	o := &office{t: t, dir: t.TempDir(), machine: newMachine(), vault: map[protocol.Hash][]byte{}, calm: func() bool { return true },
-		brake: apply.Brake{Users: 100}}
+		brake: apply.Brake{Users: 100}, every: time.Hour}
 	var err error
 	if o.site, err = seal.GenerateSealingKey(); err != nil {
 		t.Fatal(err)
@@ -255,7 +256,7 @@ func (o *office) start() {
 		Calm:      func(time.Time) bool { return o.calm() },
 		Changed:   func() {},
 		Logger:    slog.New(slog.DiscardHandler),
-		Every:     time.Hour, Retry: time.Millisecond,
+		Every:     o.every, Retry: time.Millisecond,
 	})
 	if err != nil {
 		o.t.Fatal(err)

@@ -36,6 +36,7 @@ type keeper struct {
 	last      *visit          // the last one that saw the terminal
 	seen      time.Time       // when that was
 	told      protocol.Hash   // digest of the inventory that was told last
+	toldAt    time.Time       // when that was
 	toldHow   []byte          // the results that were told last, without outcomes
 	seenAs    standing        // how the terminal was then, for people
 }

@@ -58,6 +58,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"the register in the shell of the pages", "hub/internal/web/shell/x.go", importing(own + "hub/internal/directory"), "knows no noun of the hub"},
 		{"a way out in the meeting of punches", "hub/internal/meeting/x.go", importing(own + "hub/internal/dispatch"), "asks no site"},
 		{"a terminal in what is kept how long", "hub/internal/retention/x.go", importing(own + "hub/internal/holding"), "who has left and when"},
+		{"a page in what is foretold", "hub/internal/effect/x.go", importing(own + "hub/internal/web/shell"), "it is asked before anything is saved"},
 		{"MQTT in the pages", "hub/internal/web/x.go", importing(own + "protocol/mqtt"), "do not talk to sites"},
 		{"bbolt outside of the buffer", "agent/internal/collect/x.go", importing("go.etcd.io/bbolt"), "can lose punches"},
 		{"SQL outside of the store", "hub/internal/verify/x.go", importing("database/sql"), "rooms that keep something"},

@@ -1,16 +1,26 @@
 package web_test
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/storetest"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 )
 
 // measure asks for a page again and again and reports its weight, plain and as it
@@ -97,4 +107,72 @@ func BenchmarkPunchesOfAMillion(b *testing.B) {
 func middle(perSite int) store.Filter {
 	at := storetest.Morning().Add(time.Duration(perSite/2) * time.Second)
 	return store.Filter{Limit: 1, From: protocol.NewLocalTime(at)}
+}
+
+// BenchmarkPagesOfAProvince asks a hub of 12 000 employees and 350 terminals, each of
+// which holds what its roster says.
+func BenchmarkPagesOfAProvince(b *testing.B) {
+	people, terminals := 12_000, 350
+	if testing.Short() {
+		people, terminals = 600, 20
+	}
+	h := newHub(b)
+	key, err := seal.GenerateSealingKey()
+	ok(b, err)
+	w := &town{hub: h, units: map[string]placement.UnitID{}, people: map[string]placement.EmployeeID{}, offices: map[protocol.SiteID]*office{}, sealing: key.Public()}
+	serial := func(i int) protocol.Serial { return protocol.Serial(fmt.Sprintf("CKJ22%05d", i)) }
+	site := func(i int) protocol.SiteID { return protocol.SiteID(fmt.Sprintf("kantor-%03d", i)) }
+	for i := range terminals {
+		w.offices[site(i)] = h.office(site(i), serial(i))
+	}
+	var moved placement.EmployeeID
+	w.edit(func(d *directory.Draft) error {
+		for i := range terminals {
+			code := fmt.Sprintf("unit-%03d", i)
+			unit, err := d.AddUnit(since, code, fmt.Sprintf("UPTD Demo %03d", i), placement.UPTD)
+			if err != nil {
+				return err
+			}
+			w.units[code] = unit.ID
+			t, _ := d.TerminalBy(site(i), serial(i))
+			if err := errors.Join(d.Serve(directory.Serving{Terminal: t.ID, Serving: placement.Serving{Unit: unit.ID, Responsible: true, Period: placement.Period{From: since}}}),
+				d.Set(directory.AboutTerminal, int64(t.ID), directory.TerminalMode, since, string(roster.Enforce))); err != nil {
+				return err
+			}
+		}
+		for i := range people {
+			name := fmt.Sprintf("Pegawai %05d Demo", i)
+			w.hire(d, name, "", fmt.Sprintf("unit-%03d", i%terminals), placement.NonASN)
+			moved = w.people[name]
+		}
+		return nil
+	})
+	var templates []vault.Template
+	for i, name := range slices.Sorted(maps.Keys(w.people)) {
+		for _, finger := range []uint8{3, 6} {
+			plain := fmt.Appendf(nil, "invented template %d %d", i, finger)
+			templates = append(templates, vault.Template{Held: vault.Held{Ref: vault.Ref{Employee: int64(w.people[name]), Finger: finger, Algorithm: 10,
+				Digest: sha256.Sum256(plain)}, Origin: "capture", Captured: now(), Best: true}, Plain: vault.NewPlain(plain)})
+		}
+	}
+	ok(b, w.vault.Put(b.Context(), vault.By{Who: "Ujang Demo", Why: "test"}, templates...))
+	w.reckon()
+	for i := range terminals {
+		w.holdsAt(site(i), serial(i))
+	}
+	one := fmt.Sprintf("/employees/%d", moved)
+	for _, page := range []struct{ name, path string }{
+		{"employees", "/employees"}, {"employees-by-name", "/employees?q=1199"}, {"employees-without-fingers", "/employees?without=fingers"}, {"employee", one}, {"placement-form", one + "/place"},
+		{"terminals", "/terminals"}, {"terminal", "/terminals/kantor-007/CKJ2200007"}, {"captures", "/captures"},
+	} {
+		b.Run(page.name, func(b *testing.B) { measure(b, h, page.path) })
+	}
+	b.Run("preview", func(b *testing.B) {
+		form := url.Values{"unit": {fmt.Sprint(w.units["unit-003"])}, "kind": {"definitif"}, "from": {"2026-02-01"}, "sk": {"1"}, "ends": {"yes"}, "officer": {"Siti"}, "step": {"preview"}}
+		for b.Loop() {
+			if answer := h.send(jar{}, one+"/place", form); answer.StatusCode != http.StatusOK {
+				b.Fatalf("preview = %d", answer.StatusCode)
+			}
+		}
+	})
 }

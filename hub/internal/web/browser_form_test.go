@@ -48,7 +48,7 @@ func TestBrowserWay(t *testing.T) {
 	w.sees("Penempatan disimpan.", 3*time.Second)
 	w.do(chromedp.Evaluate[chromedp.Void]("window.sameDocument = true"))
 	town.reckon()
-	w.sees("revisi 1.2", 8*time.Second)
+	w.sees("revisi 1.2", 20*time.Second)
 	same, err := chromedp.Run(w.ctx, chromedp.Evaluate[bool]("window.sameDocument === true"))
 	ok(t, err)
 	if !same {

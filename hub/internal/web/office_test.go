@@ -92,7 +92,7 @@ func newHub(t testing.TB) *hub {
 	ok(t, err)
 	logger := slog.New(slog.NewTextHandler(h.log, nil))
 	look := survey.New(h.directory, h.vault, h.holding, placement.Usual())
-	h.campaigns = campaign.New(campaign.Options{Database: s, Directory: h.directory, Now: h.clock, Logger: logger, Survey: look})
+	h.campaigns = campaign.New(campaign.Options{Database: s, Directory: h.directory, Holding: h.holding, Now: h.clock, Logger: logger, Survey: look})
 	h.rosters = rosters.New(rosters.Options{Directory: h.directory, Vault: h.vault, Holding: h.holding, Decisions: h.campaigns, Settings: placement.Usual(),
 		Generation: s.Generation, Changed: func(protocol.SiteID) {}, Now: h.clock, Logger: logger})
 	h.jobs = job.New(s, h.directory)

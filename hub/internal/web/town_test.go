@@ -171,7 +171,13 @@ func (w *town) roster(site protocol.SiteID) (holding.Revision, roster.Roster) {
 // with that.
 func (w *town) holds(site protocol.SiteID, change ...func(*roster.Inventory)) roster.Inventory {
 	w.t.Helper()
-	_, want := w.roster(site)
+	return w.holdsAt(site, serialOf(site), change...)
+}
+
+func (w *town) holdsAt(site protocol.SiteID, serial protocol.Serial, change ...func(*roster.Inventory)) roster.Inventory {
+	w.t.Helper()
+	_, want, err := w.holding.Roster(w.t.Context(), site, serial)
+	ok(w.t, err)
 	inv := roster.Inventory{Serial: want.Serial,
 		Capabilities: roster.Capabilities{Users: 3000, Fingers: 3000, Algorithm: 10, PINWidth: 9, NameBytes: 24}}
 	for i, e := range want.Entries {
@@ -186,14 +192,14 @@ func (w *town) holds(site protocol.SiteID, change ...func(*roster.Inventory)) ro
 	}
 	text, err := json.Marshal(inv)
 	ok(w.t, err)
-	ok(w.t, w.holding.TakeInventory(w.t.Context(), w.tells(site), w.sealing, text, inv))
+	ok(w.t, w.holding.TakeInventory(w.t.Context(), w.tells(site, serial), w.sealing, text, inv))
 	return inv
 }
 
 // tells is the head of the next message of a site's agent.
-func (w *town) tells(site protocol.SiteID) holding.Said {
+func (w *town) tells(site protocol.SiteID, serial protocol.Serial) holding.Said {
 	w.said++
-	return holding.Said{Site: site, Serial: serialOf(site), Agent: w.offices[site].Key.Public().KeyID(),
+	return holding.Said{Site: site, Serial: serial, Agent: w.offices[site].Key.Public().KeyID(),
 		Seq: protocol.Seq{Life: 1, Counter: w.said}, At: w.clock()}
 }
 
@@ -205,7 +211,7 @@ func (w *town) answers(site protocol.SiteID, state protocol.Standing, change ...
 	for _, c := range change {
 		c(&results)
 	}
-	ok(w.t, w.holding.TakeResults(w.t.Context(), w.tells(site), results))
+	ok(w.t, w.holding.TakeResults(w.t.Context(), w.tells(site, v.Serial), results))
 }
 
 // equal has a terminal hold what its roster says.

@@ -64,7 +64,7 @@ func (p *Pages) employee(w http.ResponseWriter, r *http.Request) error {
 			fingers, err := p.Vault.Have(r.Context(), int64(e.ID))
 			return employeeView{speech: v, Employee: e, Title: title, Placements: v.placements(e), Aliases: v.aliases(e), Fingers: fingers}, err
 		}},
-		shell.Part{Name: "places", Every: 5 * time.Second, Data: func() (any, error) {
+		shell.Part{Name: "places", Every: 10 * time.Second, Data: func() (any, error) {
 			places, err := p.Whereabouts(r.Context(), e.ID, p.Now())
 			return placesView{v, v.places(places)}, err
 		}})

@@ -149,15 +149,15 @@ func TestWhereSomebodyIs(t *testing.T) {
 		do   func()
 		want string
 	}{
-		{"the agent was never heard", func() {}, "CKJ2205030 kphl-belantu tercantum revisi 1.1 jari 6 belum pernah diterima harus masuk agen lokasi ini belum pernah melapor seharusnya sejak 29 Desember 2024"},
+		{"the agent was never heard", func() {}, "CKJ2205030 kphl-belantu tercantum revisi 1.1 jari 6 belum pernah diterima harus masuk Operator lokasi kphl-belantu: jalankan agen; agen yang diizinkan belum pernah melapor. seharusnya sejak 29 Desember 2024"},
 		{"the agent is at it", func() {
 			w.holds(atForest, func(inv *roster.Inventory) { inv.Users = inv.Users[1:] })
 			w.answers(atForest, protocol.StandingFailed)
-		}, "tidak ada diterima hari ini 08.15.00 harus masuk sedang dikerjakan agen"},
+		}, "tidak ada diterima hari ini 08.15.00 harus masuk Tidak perlu tindakan: agen di lokasi kphl-belantu mengerjakannya di luar jam sibuk."},
 		{"the terminal takes no such PIN", func() {
 			w.holds(atForest, func(inv *roster.Inventory) { inv.Users, inv.Capabilities.PINWidth = inv.Users[1:], 5 })
 			w.answers(atForest, protocol.StandingBlocked)
-		}, "harus masuk terhalang: PIN terlalu panjang untuk mesin"},
+		}, "harus masuk Admin BKPSDMD: putuskan apa yang dilakukan di mesin CKJ2205030; perubahan terhalang (PIN terlalu panjang untuk mesin)."},
 		{"she is there", func() { w.equal(atForest) }, "tercantum revisi 1.1 jari 6 ada PIN " + w.pin("Citra Demo") + " jari 6 diterima hari ini 08.15.00 sesuai"},
 		{"she retired and the plan is braked", func() {
 			w.edit(func(d *directory.Draft) error {
@@ -165,13 +165,13 @@ func TestWhereSomebodyIs(t *testing.T) {
 			})
 			w.reckon()
 			w.answers(atForest, protocol.StandingBraked, func(r *protocol.Results) { r.Plan = protocol.Hash{7} })
-		}, "tidak tercantum revisi 1.2 ada PIN " + w.pin("Citra Demo") + " jari 6 diterima hari ini 08.15.00 harus keluar ditahan, menunggu persetujuan seharusnya sejak 6 Januari 2026 Lihat rencana"},
+		}, "tidak tercantum revisi 1.2 ada PIN " + w.pin("Citra Demo") + " jari 6 diterima hari ini 08.15.00 harus keluar Agen menahan rencana mesin ini karena terlalu banyak yang akan dihapus. seharusnya sejak 6 Januari 2026 Periksa dan setujui rencana"},
 		{"she is gone, proven", func() {
 			w.answers(atForest, protocol.StandingEqual, func(r *protocol.Results) {
 				r.Outcomes = []protocol.Outcome{{Act: string(roster.DropUser), PIN: w.pin("Citra Demo")}}
 			})
 			w.holds(atForest)
-		}, "tidak ada diterima hari ini 08.15.00 sudah dihapus Dihapus hari ini 08.15.00 menurut revisi 1.2"},
+		}, "tidak ada diterima hari ini 08.15.00 sudah dihapus terhapus: dilaporkan hari ini 08.15.00 untuk daftar 1.2, isi mesin hari ini 08.15.00 membuktikannya"},
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			step.do()

@@ -45,7 +45,9 @@ type placesView struct {
 // placeRow is one terminal as it stands to the employee.
 type placeRow struct {
 	whereabouts.Place
-	State string // equal, open, gone
+	State string // equal, must-come, must-go, gone, accepted or no-roster
+	Badge string // the class of the light that goes with it
+	Text  string // what is to be done, or proven; empty where all is well
 	Due   string // since when something is due, in words; empty: nobody knows
 }
 
@@ -95,15 +97,26 @@ func (v speech) aliases(e *directory.Employee) (rows []aliasRow) {
 
 func (v speech) places(places []whereabouts.Place) (rows []placeRow) {
 	for _, at := range places {
-		row := placeRow{Place: at, State: "equal"}
+		row := placeRow{Place: at, State: "equal", Badge: "ready"}
 		switch {
 		case at.Open != nil:
-			row.State = "open"
+			row.State, row.Badge = string(at.Open.Act), "missing"
+			if at.Open.Why == whereabouts.Sent || at.Open.Why == whereabouts.Working || at.Open.Why == whereabouts.Template {
+				row.Badge = "starting" // nobody needs to act
+			}
+			row.Text = v.Words().WhatToDo(at.Site, at.Serial, *at.Open, v.Moment)
+			if at.Open.Why == whereabouts.Braked {
+				row.Text = v.Text("braked") // a page has a button where a command has a line
+			}
 			if at.Open.Since != "" {
 				row.Due = v.Day(at.Open.Since)
 			}
-		case !at.Should && !at.Is:
-			row.State = "gone"
+		case at.Gone != nil:
+			row.State, row.Badge, row.Text = "gone", "", v.Words().Place(at, v.Moment)
+		case at.Revision == (protocol.Seq{}):
+			row.State, row.Badge = "no-roster", ""
+		case at.Should != at.Is:
+			row.State = "accepted"
 		}
 		rows = append(rows, row)
 	}

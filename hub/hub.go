@@ -171,7 +171,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	h.jobs = jobs
 	h.survey = survey.New(register, fingers, held, placement.Usual())
 	h.campaigns = campaign.New(campaign.Options{
-		Database: s, Directory: register, Survey: h.survey, Now: c.Now, Logger: c.Logger,
+		Database: s, Directory: register, Survey: h.survey, Holding: held, Now: c.Now, Logger: c.Logger,
 	})
 	h.rosters = rosters.New(rosters.Options{
 		Directory: register, Vault: fingers, Holding: held, Decisions: h.campaigns, Settings: placement.Usual(), Generation: s.Generation,

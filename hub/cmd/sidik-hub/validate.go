@@ -57,8 +57,9 @@ func (o *operator) office(ctx context.Context, s *store.Store) (office, error) {
 		return office{}, err
 	}
 	d := directory.New(s, placement.Usual())
-	look := survey.New(d, v, holding.New(s), placement.Usual())
-	return office{d, look, campaign.New(campaign.Options{Database: s, Directory: d, Survey: look, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})}, nil
+	held := holding.New(s)
+	look := survey.New(d, v, held, placement.Usual())
+	return office{d, look, campaign.New(campaign.Options{Database: s, Directory: d, Survey: look, Holding: held, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})}, nil
 }
 
 // look compares the chosen terminals with the register as of today; decisions whose

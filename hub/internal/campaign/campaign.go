@@ -33,11 +33,17 @@ type Database interface {
 	Within(tx *sql.Tx) func(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error
 }
 
+// Holding is what is needed of what terminals hold.
+type Holding interface {
+	Inventories(ctx context.Context) (int64, error)
+}
+
 // Options are the parts of Campaigns. All but Every are needed.
 type Options struct {
 	Database  Database
 	Directory *directory.Directory
 	Survey    *survey.Survey
+	Holding   Holding
 	Now       func() time.Time
 	Logger    *slog.Logger
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,7 +79,7 @@ func newOffice(t *testing.T, dsn string) *office {
 	v, err := vault.Open(ctx, o.store, t.TempDir(), func() time.Time { return o.now })
 	ok(t, err)
 	o.survey = survey.New(o.directory, v, o.holding, placement.Usual())
-	o.campaigns = campaign.New(campaign.Options{Database: o.store, Directory: o.directory, Survey: o.survey,
+	o.campaigns = campaign.New(campaign.Options{Database: o.store, Directory: o.directory, Survey: o.survey, Holding: o.holding, Every: time.Millisecond,
 		Now: func() time.Time { return o.now }, Logger: slog.New(slog.DiscardHandler)})
 	key, err := seal.GenerateSealingKey()
 	ok(t, err)
@@ -121,7 +122,7 @@ func (o *office) read() {
 	ok(o.t, err)
 	o.counter++
 	ok(o.t, o.holding.TakeInventory(o.t.Context(), holding.Said{Site: o.agent.Site, Serial: serial, Agent: o.agent.Key.Public().KeyID(),
-		Seq: protocol.Seq{Life: 1, Counter: o.counter}, At: o.now}, o.sealing, text, o.inv))
+		Seq: protocol.Seq{Life: 1, Counter: o.counter}, At: o.now.Add(time.Duration(o.counter) * time.Millisecond)}, o.sealing, text, o.inv))
 }
 
 // look is the terminal with its findings and their decisions.
@@ -544,5 +545,51 @@ func TestCampaignIsRefused(t *testing.T) {
 		refused(t, err, "nobody")
 		_, err = o.campaigns.Get(t.Context(), 1)
 		refused(t, err, "no-campaign")
+	})
+}
+
+// What is gone is seen by itself, once the inventory or the register says so.
+func TestRunClosesWhatIsGone(t *testing.T) {
+	each(t, func(t *testing.T, o *office) {
+		o.read()
+		for _, class := range []validate.Class{validate.Unknown, validate.Missing} {
+			_, err := o.decide(class, campaign.Choice{})
+			ok(t, err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { ok(t, o.campaigns.Run(ctx)) })
+		defer running.Wait()
+		defer stop()
+		closed := func(want int) {
+			t.Helper()
+			tick := time.NewTicker(2 * time.Millisecond)
+			defer tick.Stop()
+			for deadline := time.Now().Add(20 * time.Second); ; <-tick.C {
+				decisions, err := o.campaigns.Decisions(t.Context(), o.terminal)
+				ok(t, err)
+				n := 0
+				for _, d := range decisions {
+					if !d.Closed.IsZero() {
+						n++
+					}
+				}
+				if n == want {
+					return
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("%d decisions are closed, want %d", n, want)
+				}
+			}
+		}
+		o.edit(func(d *directory.Draft) error {
+			return d.AddAlias(directory.Alias{Employee: o.ani.ID, Terminal: o.terminal, PIN: "77", Period: placement.Period{From: "2020-01-01"}})
+		})
+		closed(2)
+		_, err := o.decide(validate.Name, campaign.Choice{})
+		ok(t, err)
+		o.inv.Users[0].Name = []byte("Ani Demo")
+		o.read()
+		closed(3)
 	})
 }

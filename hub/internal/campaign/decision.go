@@ -207,18 +207,50 @@ func (c *Campaigns) Settle(ctx context.Context) error {
 	return nil
 }
 
-// Run closes decisions as inventories come, until ctx ends.
+// Run closes decisions as inventories come and the register changes, until ctx ends.
 func (c *Campaigns) Run(ctx context.Context) error {
 	tick := time.NewTicker(c.o.Every)
 	defer tick.Stop()
+	var seen moment
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		if err := c.Settle(ctx); err != nil && ctx.Err() == nil {
+		now, err := c.moment(ctx)
+		if err == nil && now != seen {
+			if err = c.Settle(ctx); err == nil {
+				seen = now
+			}
+		}
+		if err != nil && ctx.Err() == nil {
 			c.o.Logger.Error("cannot see what came of decisions", "error", err)
 		}
 	}
+}
+
+// moment is what the outcome of decisions depends on, as far as it is cheap to ask. The
+// vault is not asked: a captured finger ends its finding when it has been written.
+type moment struct {
+	inventories int64 // rises with each
+	change      int64 // of the register
+	decision    int64
+	day         roster.Date
+}
+
+func (c *Campaigns) moment(ctx context.Context) (m moment, err error) {
+	m.day = roster.DateOf(c.o.Now())
+	if m.inventories, err = c.o.Holding.Inventories(ctx); err != nil {
+		return m, err
+	}
+	last, err := c.o.Directory.Changes(ctx, 1)
+	if err != nil {
+		return m, err
+	}
+	if len(last) > 0 {
+		m.change = last[0].N
+	}
+	m.decision, err = c.Last(ctx)
+	return m, err
 }

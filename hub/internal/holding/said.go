@@ -172,6 +172,16 @@ func (h *Holding) Inventory(ctx context.Context, site protocol.SiteID, serial pr
 	return inv, nil
 }
 
+// Inventories is a number that rises whenever an inventory of any terminal comes.
+func (h *Holding) Inventories(ctx context.Context) (n int64, err error) {
+	err = h.db.Query(ctx, func(rows *sql.Rows) error { return rows.Scan(&n) },
+		"SELECT CAST(COALESCE(SUM(at), 0) AS BIGINT) FROM said WHERE kind = $1", string(protocol.KindInventory))
+	if err != nil {
+		return 0, fmt.Errorf("read when inventories came: %w", err)
+	}
+	return n, nil
+}
+
 // Results returns what a terminal's agent said last of applying its roster, and when
 // it came; ErrNone where nothing came.
 func (h *Holding) Results(ctx context.Context, site protocol.SiteID, serial protocol.Serial) (r protocol.Results, at time.Time, err error) {

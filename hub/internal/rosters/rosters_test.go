@@ -74,7 +74,7 @@ func each(t *testing.T, body func(p *province)) {
 		p.directory, p.holding = directory.New(s, settings), holding.New(s)
 		p.vault, err = vault.Open(t.Context(), s, t.TempDir(), p.clock)
 		ok(t, err)
-		p.campaigns = campaign.New(campaign.Options{Database: s, Directory: p.directory, Now: p.clock, Logger: slog.New(slog.DiscardHandler),
+		p.campaigns = campaign.New(campaign.Options{Database: s, Directory: p.directory, Holding: p.holding, Now: p.clock, Logger: slog.New(slog.DiscardHandler),
 			Survey: survey.New(p.directory, p.vault, p.holding, settings)})
 		p.generation = s.Generation
 		p.rosters = p.with(p.campaigns)

@@ -26,7 +26,7 @@ func TestAgentKilledWhileAFingerIsCaptured(t *testing.T) {
 	strangers := agency.pins()
 	op.says("terminal", "mode", "--serial", agency.terminal.Serial(), "--enrolment", "yes")
 	ani := op.newcomer("Ani Demo", "199001012015012902")
-	agent := newProcess(t, filepath.Join(programs, "sidik-agent"), "run", "--config", agency.writeCalmConfig())
+	agent := newProcess(t, filepath.Join(programs, "sidik-agent"), "run", "--config", agency.writeConfig())
 	agent.start()
 
 	follow := op.follows("capture", "start", "--serial", agency.terminal.Serial(), "--employee", ani, "--finger", "1", "--notice-shown", "--by", "operator")
@@ -64,7 +64,7 @@ func TestKillsWhileFingersAreCaptured(t *testing.T) {
 	agency := w.keptOffice(op, "bkpsdmd", "agency")
 	strangers := agency.pins()
 	op.says("terminal", "mode", "--serial", agency.terminal.Serial(), "--enrolment", "yes")
-	agent := newProcess(t, filepath.Join(programs, "sidik-agent"), "run", "--config", agency.writeCalmConfig())
+	agent := newProcess(t, filepath.Join(programs, "sidik-agent"), "run", "--config", agency.writeConfig())
 	agent.start()
 
 	var pins []string
@@ -151,18 +151,4 @@ func (o *office) obliging() (stop func()) {
 // ownTemplate is a finger that nobody else has who has another last digit.
 func ownTemplate(pin string, finger uint8) []byte {
 	return template(int(pin[len(pin)-1]-'0')*10 + int(finger))
-}
-
-// writeCalmConfig is writeConfig for a terminal that may be written to at all hours.
-func (o *office) writeCalmConfig() string {
-	o.w.t.Helper()
-	path := o.writeConfig()
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = os.WriteFile(path, append(text, "[apply]\nrush = []\n"...), 0o600)
-	}
-	if err != nil {
-		o.w.t.Fatal(err)
-	}
-	return path
 }

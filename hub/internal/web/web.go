@@ -18,6 +18,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/campaigns"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/captures"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/people"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/placements"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/punches"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/sites"
@@ -34,11 +35,11 @@ type Store interface {
 }
 
 // Directory is the register, as pages read and change it.
-type Directory = people.Directory
+type Directory = placements.Directory
 
 // Holding is what terminals should and do hold.
 type Holding interface {
-	people.Holding
+	placements.Holding
 	terminals.Holding
 }
 
@@ -108,7 +109,8 @@ func New(o Options) http.Handler {
 	}
 	for _, pages := range []interface{ Routes(*http.ServeMux) }{
 		frame, s.sites, punches.New(frame, o.Store, register),
-		people.New(frame, people.Options{Directory: o.Directory, Vault: o.Vault, Holding: o.Holding, Whereabouts: o.Whereabouts, Settings: o.Settings}),
+		people.New(frame, people.Options{Directory: o.Directory, Vault: o.Vault, Whereabouts: o.Whereabouts}),
+		placements.New(frame, placements.Options{Directory: o.Directory, Vault: o.Vault, Holding: o.Holding, Settings: o.Settings}),
 		campaigns.New(frame, campaigns.Options{Directory: o.Directory, Survey: o.Survey, Campaigns: o.Campaigns}),
 		captures.New(frame, captures.Options{Directory: o.Directory, Vault: o.Vault, Jobs: o.Jobs}),
 		terminals.New(frame, terminals.Options{Directory: o.Directory, Holding: o.Holding, Modes: o.Campaigns, Settings: o.Settings}),

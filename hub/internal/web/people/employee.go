@@ -15,7 +15,7 @@ import (
 
 // employeeView is the data of employee.html.
 type employeeView struct {
-	speech
+	Speech
 	*directory.Employee
 	Title      string
 	Placements []placementRow
@@ -38,7 +38,7 @@ type aliasRow struct {
 
 // placesView is the data of places.html.
 type placesView struct {
-	speech
+	Speech
 	Places []placeRow
 }
 
@@ -52,11 +52,11 @@ type placeRow struct {
 }
 
 func (p *Pages) employee(w http.ResponseWriter, r *http.Request) error {
-	v, err := p.read(r)
+	v, err := Read(p.Group, p.Directory, r)
 	if err != nil {
 		return err
 	}
-	e, err := v.find(r)
+	e, err := v.Find(r)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (p *Pages) employee(w http.ResponseWriter, r *http.Request) error {
 	return p.Show(w, r, shell.Frame{Title: title, Section: "employees"},
 		shell.Part{Name: "employee", Data: func() (any, error) {
 			fingers, err := p.Vault.Have(r.Context(), int64(e.ID))
-			return employeeView{speech: v, Employee: e, Title: title, Placements: v.placements(e), Aliases: v.aliases(e), Fingers: fingers}, err
+			return employeeView{Speech: v, Employee: e, Title: title, Placements: v.placements(e), Aliases: v.aliases(e), Fingers: fingers}, err
 		}},
 		shell.Part{Name: "places", Every: 10 * time.Second, Data: func() (any, error) {
 			places, err := p.Whereabouts(r.Context(), e.ID, p.Now())
@@ -73,21 +73,21 @@ func (p *Pages) employee(w http.ResponseWriter, r *http.Request) error {
 }
 
 // placements are an employee's, the newest first.
-func (v speech) placements(e *directory.Employee) (rows []placementRow) {
-	all := v.reg.PlacementsOf(e.ID)
+func (v Speech) placements(e *directory.Employee) (rows []placementRow) {
+	all := v.Register.PlacementsOf(e.ID)
 	for i := len(all) - 1; i >= 0; i-- {
 		rows = append(rows, placementRow{all[i], current(all[i].Period, v.Today)})
 	}
 	return rows
 }
 
-func (v speech) aliases(e *directory.Employee) (rows []aliasRow) {
-	for _, a := range directory.Sorted(v.reg.Aliases) {
+func (v Speech) aliases(e *directory.Employee) (rows []aliasRow) {
+	for _, a := range directory.Sorted(v.Register.Aliases) {
 		if a.Employee != e.ID {
 			continue
 		}
 		row := aliasRow{Alias: a}
-		if t := v.reg.Terminals[a.Terminal]; t != nil {
+		if t := v.Register.Terminals[a.Terminal]; t != nil {
 			row.Site, row.Serial = t.Site, t.Serial
 		}
 		rows = append(rows, row)
@@ -95,7 +95,7 @@ func (v speech) aliases(e *directory.Employee) (rows []aliasRow) {
 	return rows
 }
 
-func (v speech) places(places []whereabouts.Place) (rows []placeRow) {
+func (v Speech) places(places []whereabouts.Place) (rows []placeRow) {
 	for _, at := range places {
 		row := placeRow{Place: at, State: "equal", Badge: "ready"}
 		switch {

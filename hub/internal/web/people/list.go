@@ -74,16 +74,15 @@ type row struct {
 
 // listView is the data of list.html.
 type listView struct {
-	speech
+	Speech
 	question
-	Units      []unitOption
 	Rows       []row
 	Count      int
 	Prev, Next string // addresses; empty at the ends
 }
 
-// unitOption is a unit to choose.
-type unitOption struct {
+// UnitOption is a unit to choose.
+type UnitOption struct {
 	ID   placement.UnitID
 	Name string
 }
@@ -104,7 +103,7 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) listView(r *http.Request, q question) (listView, error) {
 	v := listView{question: q}
 	var err error
-	if v.speech, err = p.read(r); err != nil {
+	if v.Speech, err = Read(p.Group, p.Directory, r); err != nil {
 		return v, err
 	}
 	best, err := p.Vault.Best(r.Context())
@@ -117,7 +116,6 @@ func (p *Pages) listView(r *http.Request, q question) (listView, error) {
 			fingers[placement.EmployeeID(h.Employee)]++
 		}
 	}
-	v.Units = v.options()
 	all := v.matching(fingers)
 	v.Count = len(all)
 	from := min(len(all), (q.Page-1)*pageSize)
@@ -139,10 +137,10 @@ func (p *Pages) listView(r *http.Request, q question) (listView, error) {
 func (v listView) matching(fingers map[placement.EmployeeID]int) (all []row) {
 	within := v.within(v.question.Unit)
 	aliases := map[placement.EmployeeID][]string{}
-	for _, a := range v.reg.Aliases {
+	for _, a := range v.Register.Aliases {
 		aliases[a.Employee] = append(aliases[a.Employee], a.PIN)
 	}
-	for _, e := range v.reg.Employees {
+	for _, e := range v.Register.Employees {
 		r := row{Employee: e, Name: e.At(directory.EmployeeName, v.Today)}
 		if v.Without && (fingers[e.ID] > 0 || !e.Active(v.Today)) ||
 			v.question.Unit != 0 && !v.placedIn(e.ID, within) ||
@@ -179,11 +177,11 @@ func (v listView) meant(r row, aliases []string) bool {
 }
 
 // within is a unit and all below it.
-func (v speech) within(unit placement.UnitID) map[placement.UnitID]bool {
+func (v Speech) within(unit placement.UnitID) map[placement.UnitID]bool {
 	inside := map[placement.UnitID]bool{unit: true}
 	for before := 0; before != len(inside); {
 		before = len(inside)
-		for id, u := range v.reg.Units {
+		for id, u := range v.Register.Units {
 			parent, _ := strconv.ParseInt(u.At(directory.UnitParent, v.Today), 10, 64) // none is 0
 			if inside[placement.UnitID(parent)] {
 				inside[id] = true
@@ -193,13 +191,13 @@ func (v speech) within(unit placement.UnitID) map[placement.UnitID]bool {
 	return inside
 }
 
-func (v speech) placedIn(e placement.EmployeeID, units map[placement.UnitID]bool) bool {
-	return slices.ContainsFunc(v.reg.PlacementsOf(e), func(p directory.Placement) bool { return p.To > v.Today && units[p.Unit] })
+func (v Speech) placedIn(e placement.EmployeeID, units map[placement.UnitID]bool) bool {
+	return slices.ContainsFunc(v.Register.PlacementsOf(e), func(p directory.Placement) bool { return p.To > v.Today && units[p.Unit] })
 }
 
 // unitsOf are the names of the units where somebody is today or will be.
-func (v speech) unitsOf(e placement.EmployeeID) (names []string) {
-	for _, p := range v.reg.PlacementsOf(e) {
+func (v Speech) unitsOf(e placement.EmployeeID) (names []string) {
+	for _, p := range v.Register.PlacementsOf(e) {
 		if p.To <= v.Today {
 			continue
 		}
@@ -212,14 +210,14 @@ func (v speech) unitsOf(e placement.EmployeeID) (names []string) {
 	return names
 }
 
-// options are all units that are not merged into another, by name.
-func (v speech) options() (list []unitOption) {
-	for id, u := range v.reg.Units {
+// Units are all units that are not merged into another, by name.
+func (v Speech) Units() (list []UnitOption) {
+	for id, u := range v.Register.Units {
 		if merged := u.On(directory.UnitMerged, v.Today); merged == "" || merged == "0" {
-			list = append(list, unitOption{id, u.At(directory.UnitName, v.Today)})
+			list = append(list, UnitOption{id, u.At(directory.UnitName, v.Today)})
 		}
 	}
-	slices.SortFunc(list, func(a, b unitOption) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(list, func(a, b UnitOption) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return list
 }
 

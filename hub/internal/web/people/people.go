@@ -1,11 +1,10 @@
 // Package people shows employees: who they are, where they are placed, whose fingers
-// there are, on which terminals they stand; and makes the changes that move them, each
-// with what it will do before it is saved.
+// there are, and on which terminals they stand. What changes them is in placements.
 //
-// It reads and writes the register by narrow interfaces; what follows from a change is
-// reckoned by effect and placement, where they are now by whereabouts. It knows no SQL
-// and sends nothing. Beware: names and NIPs stand here on pages only. An address holds
-// an employee's internal id, or what somebody typed into the search; a log holds neither.
+// It reads the register and the vault by narrow interfaces; where somebody is now is
+// reckoned by whereabouts. It knows no SQL and changes nothing. Beware: names and NIPs
+// stand here on pages only. An address holds an employee's internal id, or what somebody
+// typed into the search; a log holds neither.
 package people
 
 import (
@@ -17,13 +16,11 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
-	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/whereabouts"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/wording"
-	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
 
@@ -33,8 +30,6 @@ var files embed.FS
 // Directory is the register, as these pages need it.
 type Directory interface {
 	Register(ctx context.Context) (*directory.Register, error)
-	Try(ctx context.Context, today roster.Date, edit func(*directory.Draft) error) (*directory.Draft, error)
-	Edit(ctx context.Context, by directory.By, edit func(*directory.Draft) error) (int64, error)
 }
 
 // Vault is whose fingers there are; never what is in them.
@@ -43,22 +38,14 @@ type Vault interface {
 	Have(ctx context.Context, employee int64) ([]vault.Held, error)
 }
 
-// Holding is what terminals should and do hold.
-type Holding interface {
-	Roster(ctx context.Context, site protocol.SiteID, serial protocol.Serial) (holding.Revision, roster.Roster, error)
-	Inventory(ctx context.Context, site protocol.SiteID, serial protocol.Serial) (holding.Inventory, error)
-}
-
 // Options are the parts of these pages; all are needed.
 type Options struct {
 	Directory   Directory
 	Vault       Vault
-	Holding     Holding
 	Whereabouts func(ctx context.Context, e placement.EmployeeID, now time.Time) ([]whereabouts.Place, error)
-	Settings    placement.Settings
 }
 
-// Pages are the list of employees, each of them, and the forms that change them.
+// Pages are the list of employees, and each of them.
 type Pages struct {
 	*shell.Group
 	Options
@@ -71,51 +58,43 @@ func New(s *shell.Shell, o Options) *Pages { return &Pages{s.Group("people", fil
 func (p *Pages) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /employees", p.Page(p.list))
 	mux.Handle("GET /employees/{employee}", p.Page(p.employee))
-	for path, c := range map[string]change{
-		"/employees/{employee}/place":                      placing(),
-		"/employees/{employee}/placements/{placement}/end": ending(),
-		"/employees/{employee}/status":                     turning(),
-	} {
-		mux.Handle("GET "+path, p.Page(func(w http.ResponseWriter, r *http.Request) error { return p.ask(w, r, c) }))
-		mux.Handle("POST "+path, p.Page(func(w http.ResponseWriter, r *http.Request) error { return p.answer(w, r, c) }))
-	}
 }
 
-// speech is how a reader is told of employees and terminals.
-type speech struct {
+// Speech is how a reader is told of employees: with the register as it is, on a day.
+type Speech struct {
 	shell.Speech
-	reg   *directory.Register
-	Today roster.Date
+	Register *directory.Register
+	Today    roster.Date
 }
 
-// read begins every page: the register, and how the reader is spoken to.
-func (p *Pages) read(r *http.Request) (speech, error) {
-	reg, err := p.Directory.Register(r.Context())
-	return speech{p.Speech(r), reg, roster.DateOf(p.Now())}, err
+// Read begins every page of employees: the register, and how the reader is spoken to.
+func Read(g *shell.Group, d Directory, r *http.Request) (Speech, error) {
+	reg, err := d.Register(r.Context())
+	return Speech{g.Speech(r), reg, roster.DateOf(g.Now())}, err
 }
 
-// find is the employee that the address names.
-func (v speech) find(r *http.Request) (*directory.Employee, error) {
+// Find is the employee that the address names.
+func (v Speech) Find(r *http.Request) (*directory.Employee, error) {
 	id, err := strconv.ParseInt(r.PathValue("employee"), 10, 64)
-	if e := v.reg.Employees[placement.EmployeeID(id)]; err == nil && e != nil {
+	if e := v.Register.Employees[placement.EmployeeID(id)]; err == nil && e != nil {
 		return e, nil
 	}
 	return nil, shell.NotFound("no-employee")
 }
 
 // Words are those that commands use too.
-func (v speech) Words() wording.Words { return v.Tell }
+func (v Speech) Words() wording.Words { return v.Tell }
 
 // Unit is a unit's name today.
-func (v speech) Unit(id placement.UnitID) string {
-	if u := v.reg.Units[id]; u != nil {
+func (v Speech) Unit(id placement.UnitID) string {
+	if u := v.Register.Units[id]; u != nil {
 		return u.At(directory.UnitName, v.Today)
 	}
 	return ""
 }
 
 // FullName is an employee's name today, with titles.
-func (v speech) FullName(e *directory.Employee) string {
+func (v Speech) FullName(e *directory.Employee) string {
 	name := e.At(directory.EmployeeName, v.Today)
 	if before := e.At(directory.EmployeeBefore, v.Today); before != "" {
 		name = before + " " + name
@@ -127,7 +106,7 @@ func (v speech) FullName(e *directory.Employee) string {
 }
 
 // Until is the day on which something ends, or what says that it does not.
-func (v speech) Until(day roster.Date) string {
+func (v Speech) Until(day roster.Date) string {
 	if day == roster.Forever || day == "" {
 		return v.Text("no-end")
 	}
@@ -135,7 +114,7 @@ func (v speech) Until(day roster.Date) string {
 }
 
 // Numbers writes some numbers in a row.
-func (v speech) Numbers(list []uint8) string {
+func (v Speech) Numbers(list []uint8) string {
 	texts := make([]string, len(list))
 	for i, n := range list {
 		texts[i] = strconv.Itoa(int(n))
@@ -144,4 +123,4 @@ func (v speech) Numbers(list []uint8) string {
 }
 
 // Texts writes some texts in a row.
-func (v speech) Texts(list []string) string { return strings.Join(list, ", ") }
+func (v Speech) Texts(list []string) string { return strings.Join(list, ", ") }

@@ -1,4 +1,4 @@
-package people
+package placements
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/rosters"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/people"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
@@ -23,7 +24,7 @@ const (
 
 // effectsView is the data of effects.html, a part of every form that was looked at.
 type effectsView struct {
-	speech
+	people.Speech
 	Last       roster.Date // of the look ahead
 	Beyond     bool        // the form speaks of later days
 	Effects    []effectRow
@@ -55,7 +56,7 @@ func (p *Pages) effects(ctx context.Context, v changeView, before, after *direct
 	if err != nil {
 		return nil, err
 	}
-	out := &effectsView{speech: v.speech, Fingerless: true, Last: max(v.Today.Add(aheadUsual), last.Add(aheadBeyond))}
+	out := &effectsView{Speech: v.Speech, Fingerless: true, Last: max(v.Today.Add(aheadUsual), last.Add(aheadBeyond))}
 	if most := v.Today.Add(aheadMost); out.Last > most {
 		out.Last, out.Beyond = most, last > most
 	}

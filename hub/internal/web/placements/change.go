@@ -1,4 +1,4 @@
-package people
+package placements
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/people"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
@@ -35,7 +36,7 @@ type wish struct {
 
 // changeView is the data of every form of a change.
 type changeView struct {
-	speech
+	people.Speech
 	*directory.Employee
 	Title     string
 	Form      *shell.Form
@@ -44,9 +45,6 @@ type changeView struct {
 	Stale     bool                // something changed since it was looked at
 	Effects   *effectsView        // nil before it was looked at
 }
-
-// Units are all that somebody can be placed at.
-func (v changeView) Units() []unitOption { return v.options() }
 
 // Kinds are all kinds of placements.
 func (changeView) Kinds() []placement.Kind {
@@ -143,15 +141,15 @@ func (p *Pages) save(ctx context.Context, c change, v changeView, wanted wish, s
 func (p *Pages) changeView(r *http.Request, c change, form *shell.Form) (changeView, error) {
 	var v changeView
 	var err error
-	if v.speech, err = p.read(r); err != nil {
+	if v.Speech, err = people.Read(p.Group, p.Directory, r); err != nil {
 		return v, err
 	}
-	if v.Employee, err = v.find(r); err != nil {
+	if v.Employee, err = v.Find(r); err != nil {
 		return v, err
 	}
 	v.Title, v.Form = v.Text("title-"+c.name), form
 	if asked := r.PathValue("placement"); asked != "" {
-		for _, held := range v.reg.PlacementsOf(v.ID) {
+		for _, held := range v.Register.PlacementsOf(v.ID) {
 			if fmt.Sprint(int64(held.ID)) == asked {
 				v.Placement = held
 			}

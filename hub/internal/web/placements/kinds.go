@@ -1,4 +1,4 @@
-package people
+package placements
 
 import (
 	"strconv"
@@ -22,7 +22,7 @@ func placing() change {
 		read: func(v changeView) wish {
 			kind := placement.Kind(v.Form.Text("kind"))
 			id, err := strconv.ParseInt(v.Form.Text("unit"), 10, 64)
-			unit := v.reg.Units[placement.UnitID(id)]
+			unit := v.Register.Units[placement.UnitID(id)]
 			if err != nil || unit == nil {
 				v.Form.Refuse("unit", v.Text("unit-missing"))
 				return wish{}

@@ -23,7 +23,7 @@ type change struct {
 	fields []string
 	// begin fills a fresh form. read makes an edit of a form, and says the last day of
 	// which the form speaks; what is wrong it refuses beside its field.
-	begin func(v changeView) error
+	begin func(v changeView)
 	read  func(v changeView) wish
 }
 
@@ -56,18 +56,19 @@ func (changeView) Statuses() []placement.Status {
 	return []placement.Status{placement.Active, placement.Retired, placement.Died, placement.Moved, placement.Leave, placement.Study}
 }
 
-// errMoved says that the register is not any more what somebody looked at.
-var errMoved = errors.New("the register has changed since the preview")
+// Why a change is not saved though the register would take it.
+var (
+	errMoved   = errors.New("form, register or day are not those that were looked at")
+	errNothing = errors.New("the form changes nothing")
+)
 
 // ask shows a fresh form.
 func (p *Pages) ask(w http.ResponseWriter, r *http.Request, c change) error {
 	v, err := p.changeView(r, c, p.Form(r))
-	if err == nil {
-		err = c.begin(v)
-	}
 	if err != nil {
 		return err
 	}
+	c.begin(v)
 	return p.showChange(w, r, c, v, http.StatusOK)
 }
 
@@ -82,60 +83,66 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, c change) error {
 		return err
 	}
 	wanted := c.read(v)
-	if !form.Good() {
-		return p.showChange(w, r, c, v, http.StatusUnprocessableEntity)
-	}
-	draft, err := p.Directory.Try(r.Context(), v.Today, wanted.edit)
-	switch {
-	case v.refused(c, err):
-		return p.showChange(w, r, c, v, http.StatusUnprocessableEntity)
-	case err != nil:
-		return err
-	case len(draft.Made)+len(draft.Voided) == 0:
-		form.Refuse("form", v.Text("nothing-changed"))
-		return p.showChange(w, r, c, v, http.StatusUnprocessableEntity)
-	}
-	if form.Get("step") == "save" {
-		if form.Get("seen") == v.token(c, form, draft.Change()) {
-			err := p.save(r.Context(), c, v, wanted, draft.Change())
+	if form.Good() {
+		if form.Get("step") == "save" {
+			err = p.save(r.Context(), c, v, wanted)
 			if err == nil {
 				p.Done(w, r, fmt.Sprintf("/employees/%d", v.ID), "notice-"+c.name)
 				return nil
 			}
-			if !errors.Is(err, errMoved) {
-				return err
-			}
-			if draft, err = p.Directory.Try(r.Context(), v.Today, wanted.edit); err != nil {
-				return err
-			}
+			v.Stale = errors.Is(err, errMoved)
 		}
-		v.Stale = true
+		if form.Get("step") != "save" || v.Stale {
+			err = p.look(r.Context(), c, &v, wanted)
+		}
+		if err != nil && !v.refused(err) {
+			return err
+		}
 	}
-	before, err := p.Directory.Register(r.Context())
-	if err != nil {
-		return err
+	code := http.StatusOK
+	if !form.Good() {
+		code = http.StatusUnprocessableEntity
 	}
-	if v.Effects, err = p.effects(r.Context(), v, before, draft.Register, wanted.last); err != nil {
-		return err
-	}
-	if before.Change() == draft.Change() {
-		v.Seen = v.token(c, form, draft.Change())
-	} else {
-		v.Stale = true // somebody was quicker, between two readings
-	}
-	return p.showChange(w, r, c, v, http.StatusOK)
+	return p.showChange(w, r, c, v, code)
 }
 
-// save makes the change, unless another came since it was looked at.
-func (p *Pages) save(ctx context.Context, c change, v changeView, wanted wish, seen int64) error {
+// save makes the change that was looked at, and no other.
+func (p *Pages) save(ctx context.Context, c change, v changeView, wanted wish) error {
 	by := directory.By{Who: v.Form.Officer, At: p.Now(), Act: c.act, Subject: wanted.subject}
-	_, err := p.Directory.Edit(ctx, by, func(d *directory.Draft) error {
-		if d.Change() != seen || d.Today != v.Today {
+	n, err := p.Directory.Edit(ctx, by, func(d *directory.Draft) error {
+		if v.Form.Get("seen") != v.token(c, d) {
 			return errMoved
 		}
 		return wanted.edit(d)
 	})
+	if err == nil && n == 0 {
+		return errNothing
+	}
 	return err
+}
+
+// look reckons what the change would do.
+func (p *Pages) look(ctx context.Context, c change, v *changeView, wanted wish) error {
+	draft, err := p.Directory.Try(ctx, v.Today, wanted.edit)
+	if err != nil {
+		return err
+	}
+	if len(draft.Made)+len(draft.Voided) == 0 {
+		return errNothing
+	}
+	before, err := p.Directory.Register(ctx)
+	if err != nil {
+		return err
+	}
+	if v.Effects, err = p.effects(ctx, *v, before, draft.Register, wanted.last); err != nil {
+		return err
+	}
+	if before.Change() != draft.Change() {
+		v.Stale = true // somebody was quicker, between two readings
+		return nil
+	}
+	v.Seen = v.token(c, draft)
+	return nil
 }
 
 func (p *Pages) changeView(r *http.Request, c change, form *shell.Form) (changeView, error) {
@@ -166,28 +173,30 @@ func (p *Pages) showChange(w http.ResponseWriter, r *http.Request, c change, v c
 		shell.Part{Name: c.name, Data: func() (any, error) { return v, nil }})
 }
 
-// token stands for a form, the register and the day for which somebody looked at what it
-// would do.
-func (v changeView) token(c change, f *shell.Form, change int64) string {
+// token stands for a form, and the register and the day for which somebody looked at
+// what it would do.
+func (v changeView) token(c change, d *directory.Draft) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\x00%d\x00%d\x00%d\x00%s", c.name, v.ID, v.Placement.ID, change, v.Today)
+	fmt.Fprintf(h, "%s\x00%d\x00%d\x00%d\x00%s", c.name, v.ID, v.Placement.ID, d.Change(), d.Today)
 	for _, name := range c.fields {
-		fmt.Fprintf(h, "\x00%q", f.Text(name))
+		fmt.Fprintf(h, "\x00%q", v.Form.Text(name))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 
-// refused puts what the register refuses beside the field that it is about.
-func (v changeView) refused(c change, err error) bool {
+// refused puts what the register refuses beside the field that it is about; false for an
+// error that is nothing to tell people.
+func (v changeView) refused(err error) bool {
 	var problem directory.Problem
-	if !errors.As(err, &problem) {
+	switch {
+	case errors.Is(err, errNothing):
+		v.Form.Refuse("form", v.Text("nothing-changed"))
+		return true
+	case !errors.As(err, &problem):
 		return false
 	}
 	field := "form"
-	switch problem.Code {
-	case "unit-unknown":
-		field = "unit"
-	case "period":
+	if problem.Code == "period" {
 		field = "to"
 	}
 	said, _ := v.Tell("register."+problem.Code, problem.Args)

@@ -14,10 +14,9 @@ import (
 // placing brings an employee to a unit.
 func placing() change {
 	return change{name: "place", act: "place", fields: []string{"unit", "kind", "from", "to", "sk", "sk-date", "tmt", "ends"},
-		begin: func(v changeView) error {
+		begin: func(v changeView) {
 			v.Form.Set("kind", string(placement.Definitive))
 			v.Form.Set("ends", "yes")
-			return nil
 		},
 		read: func(v changeView) wish {
 			kind := placement.Kind(v.Form.Text("kind"))
@@ -51,11 +50,10 @@ func placing() change {
 // ending says since when somebody is no longer somewhere.
 func ending() change {
 	return change{name: "end", act: "place end", fields: []string{"to"},
-		begin: func(v changeView) error {
+		begin: func(v changeView) {
 			if v.Placement.To != roster.Forever {
 				v.Form.Set("to", string(v.Placement.To))
 			}
-			return nil
 		},
 		read: func(v changeView) wish {
 			to := v.day("to", "")
@@ -75,9 +73,8 @@ func ending() change {
 // turning says whether somebody works: retires, has died, is on leave, is back.
 func turning() change {
 	return change{name: "status", act: "employee set", fields: []string{"status", "from"},
-		begin: func(v changeView) error {
+		begin: func(v changeView) {
 			v.Form.Set("status", string(v.Employee.Status(v.Today)))
-			return nil
 		},
 		read: func(v changeView) wish {
 			status, from, id := v.Form.Text("status"), v.day("from", ""), int64(v.ID)

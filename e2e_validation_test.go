@@ -199,3 +199,45 @@ func TestTenFaultsAreFoundDecidedAndEnded(t *testing.T) {
 		t.Error("the terminal is left disabled")
 	}
 }
+
+// TestAcceptedStaysThoughTheTerminalIsEnforced has a guest accepted with a reason: the
+// real agent leaves the guest alone, takes everybody else off whom nobody placed there,
+// and lets go of the guest too once their finger is another than the one that was
+// accepted.
+func TestAcceptedStaysThoughTheTerminalIsEnforced(t *testing.T) {
+	w := newWorld(t, nil)
+	w.startHub()
+	op := operator{w, filepath.Join(build(t), "sidik-hub")}
+	samsat := w.keptOffice(op, "samsat-belitung", "samsat")
+	serial := samsat.terminal.Serial()
+	if err := samsat.terminal.AddUser(zk.User{UID: 50, PIN: "77", Name: []byte("Tamu"), Group: 1}); err != nil {
+		t.Fatal(err)
+	}
+	finger := zk.Template{UID: 50, Finger: 1, Flag: 1, Data: template(1)}
+	if err := samsat.terminal.AddTemplate(finger); err != nil {
+		t.Fatal(err)
+	}
+	boss := op.newcomer("Admin Demo", "198001012005011901")
+	op.says("terminal", "grant", boss, "--serial", serial, "--from", "2026-01-01")
+	samsat.start()
+	eventually(t, func() bool { return op.validate(serial).Read != "" }, func() string { return "the terminal was not read" })
+	guest := regexp.MustCompile(`(?m)^ +([0-9a-f]{8}) a\. PIN 77 `).FindStringSubmatch(op.says("finding", "list", serial))
+	if guest == nil {
+		t.Fatalf("the guest is not found:\n%s", op.says("finding", "list", serial))
+	}
+	op.says("finding", "decide", serial, guest[1], "--act", "accept", "--reason", "teknisi mesin")
+	op.enforce(samsat)
+	samsat.holds(boss+"/0", "77/1")
+	eventually(t, func() bool { return strings.Contains(op.says("terminal", "holdings"), "equal") }, func() string { return op.says("terminal", "holdings") })
+	if said := op.says("validate", "--serial", serial); !strings.Contains(said, "Accepted with a reason: 1") {
+		t.Errorf("validated it says\n%s", said)
+	}
+
+	samsat.stop()
+	finger.Data = template(2)
+	if err := samsat.terminal.AddTemplate(finger); err != nil {
+		t.Fatal(err)
+	}
+	samsat.start()
+	samsat.holds(boss + "/0")
+}

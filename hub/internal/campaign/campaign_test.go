@@ -266,6 +266,31 @@ func TestAcceptanceHoldsAsLongAsItsEvidence(t *testing.T) {
 	})
 }
 
+func TestVersionRisesWhenSomethingElseMayBeAccepted(t *testing.T) {
+	each(t, func(t *testing.T, o *office) {
+		version := func() int64 {
+			n, err := o.campaigns.Version(t.Context())
+			ok(t, err)
+			return n
+		}
+		o.read()
+		_, err := o.decide(validate.Missing, campaign.Choice{})
+		ok(t, err)
+		first := version()
+		o.read()
+		if version() != first {
+			t.Error("it rises with an inventory though nothing is accepted")
+		}
+		_, err = o.decide(validate.Unknown, campaign.Choice{Act: validate.ActAccept, Reason: "tamu tetap"})
+		ok(t, err)
+		second := version()
+		o.read()
+		if third := version(); second <= first || third <= second {
+			t.Errorf("it is %d, %d with an acceptance, %d with the next inventory: want that it rises", first, second, third)
+		}
+	})
+}
+
 func TestActsThatChangeTheRegister(t *testing.T) {
 	for _, row := range []struct {
 		name   string

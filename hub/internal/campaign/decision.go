@@ -78,6 +78,26 @@ func (c *Campaigns) Last(ctx context.Context) (n int64, err error) {
 	return n, nil
 }
 
+// Version rises whenever what is accepted may be another: somebody decided, or, where
+// anything is accepted, an inventory came.
+func (c *Campaigns) Version(ctx context.Context) (int64, error) {
+	n, err := c.Last(ctx)
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	accepted := false
+	err = c.o.Database.Query(ctx, func(rows *sql.Rows) error { return rows.Scan(&accepted) },
+		"SELECT COUNT(*) > 0 FROM decision WHERE act = $1", string(validate.ActAccept))
+	if err != nil {
+		return 0, fmt.Errorf("read decisions: %w", err)
+	}
+	if !accepted {
+		return n, nil
+	}
+	came, err := c.o.Holding.Inventories(ctx)
+	return n + came, err
+}
+
 // Judged is a finding with the decision that counts for it; nil for none.
 type Judged struct {
 	report.Named

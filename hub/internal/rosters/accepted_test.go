@@ -22,7 +22,7 @@ type decisions struct {
 	accepted map[placement.TerminalID][]validate.Finding
 }
 
-func (d *decisions) Last(context.Context) (int64, error) {
+func (d *decisions) Version(context.Context) (int64, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.n, nil

@@ -43,7 +43,7 @@ type Holding interface {
 
 // Decisions is what people decided about findings.
 type Decisions interface {
-	Last(ctx context.Context) (int64, error)
+	Version(ctx context.Context) (int64, error) // rises when Accepted may be another
 	Accepted(ctx context.Context, day roster.Date) (map[placement.TerminalID][]validate.Finding, error)
 }
 
@@ -75,7 +75,7 @@ type Rosters struct {
 type version struct {
 	change   int64 // of the register
 	line     int64 // of the vault's audit, the last that changes a finger
-	decision int64
+	accepted int64 // version of what people accepted
 	day      roster.Date
 }
 
@@ -133,7 +133,7 @@ func (r *Rosters) version(ctx context.Context, now time.Time) (version, error) {
 	if len(last) > 0 {
 		v.change = last[0].N
 	}
-	if v.decision, err = r.o.Decisions.Last(ctx); err != nil {
+	if v.accepted, err = r.o.Decisions.Version(ctx); err != nil {
 		return v, err
 	}
 	err = r.o.Vault.Audit(ctx, r.line, 0, func(l vault.Line) error {

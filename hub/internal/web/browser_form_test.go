@@ -87,7 +87,7 @@ func TestBrowserShowsFormsWhole(t *testing.T) {
 		width, height int64
 		options       []chromedp.EmulateViewportOption
 	}{{"desk", 1280, 800, nil}, {"small-desk", 1024, 768, nil}, {"phone", 360, 740, []chromedp.EmulateViewportOption{chromedp.EmulateMobile}}} {
-		w.do(chromedp.EmulateViewport(screen.width, screen.height, screen.options...))
+		w.screen(screen.width, screen.height, screen.options...)
 		for name, path := range pages {
 			w.goTo(path)
 			w.fits(path + " on a " + screen.name)

@@ -163,14 +163,14 @@ func TestBrowserDecidesAndSigns(t *testing.T) {
 		width, height int64
 		options       []chromedp.EmulateViewportOption
 	}{{"desk", 1280, 800, nil}, {"phone", 390, 844, []chromedp.EmulateViewportOption{chromedp.EmulateMobile}}} {
-		w.do(chromedp.EmulateViewport(screen.width, screen.height, screen.options...))
+		w.screen(screen.width, screen.height, screen.options...)
 		for name, path := range map[string]string{"findings-all": "/findings", "findings": kobaFindings, "decide": town.finding("PIN 77"), "campaign-new": "/campaigns/new", "campaigns": "/campaigns"} {
 			w.goTo(path)
 			w.fits(path)
 			w.picture(name + "-" + screen.name)
 		}
 	}
-	w.do(chromedp.EmulateViewport(1280, 800))
+	w.screen(1280, 800)
 	w.goTo("/")
 	click := func(selector string) {
 		t.Helper()

@@ -190,7 +190,7 @@ func TestBrowserCapture(t *testing.T) {
 	}
 	ok(t, town.jobs.Tell(t.Context(), all[0].Site, protocol.Progress{Job: all[0].Number, Serial: all[0].Serial, Step: protocol.StepAsked}, town.clock()))
 	w.sees("mesin menunggu jari", 4*time.Second) // by itself
-	w.do(chromedp.EmulateViewport(360, 740, chromedp.EmulateMobile))
+	w.screen(360, 740, chromedp.EmulateMobile)
 	for name, path := range map[string]string{"captures": "/captures", "capture": fmt.Sprintf("/captures/new?employee=%d", town.people["Dewi Demo"]), "cancel": "/captures/1/cancel"} {
 		w.goTo(path)
 		w.fits(path)

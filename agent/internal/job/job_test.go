@@ -2,6 +2,8 @@ package job_test
 
 import (
 	"bytes"
+	"encoding/base64"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/agent/internal/job"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal/zkdriver"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk/zktest"
@@ -111,6 +114,32 @@ func TestCaptureEndsAsTheTerminalSays(t *testing.T) {
 				if got := o.people(); len(got) != 1 {
 					t.Errorf("at the terminal are %v", got)
 				}
+			}
+		})
+	}
+}
+
+func TestTerminalWithoutRoomIsNotAsked(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		kind func(p *zktest.Profile, c *zkdriver.Config)
+		want string
+	}{
+		{"no room for users", func(p *zktest.Profile, _ *zkdriver.Config) { p.UserCap = 10 }, "users-full"},
+		{"no room for fingers", func(p *zktest.Profile, _ *zkdriver.Config) { p.TemplateCap = 1 }, "fingers-full"},
+		{"no room for the PIN", func(p *zktest.Profile, _ *zkdriver.Config) { p.PINWidth = 5 }, "pin-width"},
+		{"that only reads", func(_ *zktest.Profile, c *zkdriver.Config) { c.ReadOnly = true }, "read-only"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t, row.kind)
+			ok(t, o.terminal.AddTemplate(zk.Template{UID: 1, Finger: 0, Flag: 1, Data: template(9)}))
+			ok(t, o.send(number(1), o.capture(ani, 1)))
+			if p := o.ends(number(1), protocol.EndedBlocked); p.Reason != row.want {
+				t.Errorf("reason %q, want %q", p.Reason, row.want)
+			}
+			if o.asked() != 0 || len(o.people()) != 0 {
+				t.Errorf("asked %d times, people %v", o.asked(), o.people())
 			}
 		})
 	}
@@ -342,6 +371,19 @@ func TestTemplateIsKeptUntilTheHubHasIt(t *testing.T) {
 	o.asks(ani, 1)
 	o.places(1)
 	o.ends(number(1), protocol.EndedDone)
+	err := filepath.WalkDir(o.dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, form := range [][]byte{template(1)[100:130], []byte(base64.StdEncoding.EncodeToString(template(1)[99:129]))} {
+			if bytes.Contains(text, form) {
+				t.Errorf("%s holds a template that anybody can read", path)
+			}
+		}
+		return err
+	})
+	ok(t, err)
 	o.templates = nil
 	o.start() // what was said is lost
 	if len(o.people()) != 1 {

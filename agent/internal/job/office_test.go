@@ -86,11 +86,16 @@ func (h *holdings) Look(protocol.Serial) {
 	h.looked++
 }
 
-// newOffice is an agent that runs, and a terminal with ten strangers.
-func newOffice(t *testing.T) *office {
+// newOffice is an agent that runs, and a terminal with ten strangers, which may be of
+// another kind than usual.
+func newOffice(t *testing.T, kinds ...func(p *zktest.Profile, c *zkdriver.Config)) *office {
 	t.Helper()
 	profile, err := zktest.ProfileByName("tft-new")
 	ok(t, err)
+	config := zkdriver.Config{Serial: serial, Network: "tcp", Timeout: 2 * time.Second, Patience: 2 * time.Second}
+	for _, kind := range kinds {
+		kind(&profile, &config)
+	}
 	sim, err := zktest.New(zktest.Config{Profile: profile, Serial: string(serial), EnrolByHand: true,
 		Clock: func() time.Time { return protocol.Wall(time.Now()) }})
 	ok(t, err)
@@ -102,7 +107,8 @@ func newOffice(t *testing.T) *office {
 	ok(t, err)
 	o := &office{t: t, dir: t.TempDir(), terminal: sim, hub: hub, holdings: &holdings{known: true}, trusted: true, calm: true,
 		clock: time.Date(2026, 1, 20, 5, 0, 0, 0, time.UTC), said: map[protocol.Seq][]protocol.Progress{}}
-	o.driver = zkdriver.New(zkdriver.Config{Serial: serial, Address: address.String(), Network: "tcp", Timeout: 2 * time.Second, Patience: 2 * time.Second})
+	config.Address = address.String()
+	o.driver = zkdriver.New(config)
 	t.Cleanup(func() { _ = o.driver.Close() })
 	o.start()
 	return o

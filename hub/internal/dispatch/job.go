@@ -39,9 +39,10 @@ func (d *Dispatch) followJobs(ctx context.Context, conn *mqtt.Conn) error {
 	}
 	tick := time.NewTicker(everyJob)
 	defer tick.Stop()
-	said := map[saidJob]time.Time{}
+	var said map[saidJob]time.Time
 	for {
-		if err := d.sayJobs(ctx, conn, said); err != nil {
+		var err error
+		if said, err = d.sayJobs(ctx, conn, said); err != nil {
 			return err
 		}
 		select {
@@ -52,26 +53,18 @@ func (d *Dispatch) followJobs(ctx context.Context, conn *mqtt.Conn) error {
 	}
 }
 
-// sayJobs says the jobs that are due, and forgets those that are not open any more.
-func (d *Dispatch) sayJobs(ctx context.Context, conn *mqtt.Conn, said map[saidJob]time.Time) error {
+// sayJobs says the jobs that are due, and returns when each open one was last said.
+func (d *Dispatch) sayJobs(ctx context.Context, conn *mqtt.Conn, before map[saidJob]time.Time) (map[saidJob]time.Time, error) {
 	now := time.Now()
 	open, err := d.o.Jobs.Open(ctx, now)
-	if err != nil {
-		return err
-	}
-	if len(open) == 0 {
-		clear(said)
-		return nil
+	if err != nil || len(open) == 0 {
+		return nil, err
 	}
 	doubtful, err := d.doubtful(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	before := make(map[saidJob]time.Time, len(said))
-	for key, at := range said {
-		before[key] = at
-	}
-	clear(said)
+	said := map[saidJob]time.Time{}
 	for _, j := range open {
 		message := j.Message()
 		key := saidJob{j.ID, message.Kind}
@@ -83,11 +76,11 @@ func (d *Dispatch) sayJobs(ctx context.Context, conn *mqtt.Conn, said map[saidJo
 			continue
 		}
 		if err := d.sayJob(ctx, conn, j, message); err != nil {
-			return err
+			return nil, err
 		}
 		said[key] = now
 	}
-	return nil
+	return said, nil
 }
 
 func (d *Dispatch) sayJob(ctx context.Context, conn *mqtt.Conn, j job.Job, body protocol.Job) error {

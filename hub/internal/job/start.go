@@ -104,7 +104,7 @@ func (o Order) check(reg *directory.Register, at time.Time) (Job, error) {
 		return Job{}, ErrTime
 	}
 	return Job{Site: t.Site, Serial: t.Serial, Employee: e.ID, PIN: e.PINText(), State: Waiting,
-		Notice: Notice{Wording: Wording, By: o.Who, At: at}, OrderedBy: o.Who, OrderedAt: at, NotBefore: o.NotBefore, Expires: expires}, nil
+		Notice: Notice{Wording: Wording, By: o.Who, At: at}, OrderedBy: o.Who, OrderedAt: at, NotBefore: o.NotBefore.UTC().Truncate(time.Millisecond), Expires: expires}, nil
 }
 
 func enrols(t *directory.Terminal, day roster.Date) bool {

@@ -34,7 +34,7 @@ func ending(ctx context.Context, err error) (ended protocol.Ending, reason strin
 		is    bool
 		ended protocol.Ending
 	}{
-		{errors.Is(context.Cause(ctx), errCancelled), protocol.EndedCancelled},
+		{errors.Is(context.Cause(ctx), errCancelled), protocol.EndedCancelled}, // at whichever step
 		{errors.Is(context.Cause(ctx), errExpired), protocol.EndedExpired},
 		{errors.Is(err, errPresent), protocol.EndedPresent},
 		{errors.Is(err, terminal.ErrDuplicate), protocol.EndedDuplicate},
@@ -66,7 +66,13 @@ func (d *desk) capture(ctx context.Context, e *entry) (digest protocol.Hash, err
 		if err != nil {
 			return err
 		}
-		template, err := asks.Capture(ctx, slot, e.Job.Finger, func(step terminal.Step) { d.step(e, step) })
+		// Meanwhile the terminal recognises nobody, and its log is not read.
+		asking, end := context.WithTimeoutCause(ctx, d.j.o.Longest, terminal.ErrNobody)
+		defer end()
+		template, err := asks.Capture(asking, slot, e.Job.Finger, func(step terminal.Step) { d.step(e, step) })
+		if err != nil && asking.Err() != nil {
+			return fmt.Errorf("%w: %w", context.Cause(asking), err)
+		}
 		if err != nil {
 			return err
 		}

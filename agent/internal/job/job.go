@@ -44,7 +44,7 @@ type Holdings interface {
 	Look(serial protocol.Serial)
 }
 
-// Options are what Jobs are made of. All but the interval are needed.
+// Options are what Jobs are made of. All but the times are needed.
 type Options struct {
 	Dir       string // folder of its own, made when it is not there
 	Terminals []Terminal
@@ -54,7 +54,8 @@ type Options struct {
 	Calm      func(time.Time) bool // outside of the hours in which people come and go
 	Logger    *slog.Logger
 
-	Every time.Duration // between two tries of what could not be done; default 1 min
+	Every   time.Duration // between two tries of what could not be done; default 1 min
+	Longest time.Duration // for which one person is asked, whatever the terminal tells; default 5 min
 }
 
 // Jobs is made by New and run once.
@@ -71,6 +72,9 @@ type Jobs struct {
 func New(o Options) (*Jobs, error) {
 	if o.Every == 0 {
 		o.Every = time.Minute
+	}
+	if o.Longest == 0 {
+		o.Longest = 5 * time.Minute
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of jobs: %w", err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -117,6 +118,33 @@ func TestCaptureEndsAsTheTerminalSays(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A terminal that says something all the time, and never the end, is not let ask for ever.
+func TestNobodyIsAskedForEver(t *testing.T) {
+	o := newOffice(t)
+	o.longest = 500 * time.Millisecond
+	o.start()
+	ok(t, o.send(number(1), o.capture(ani, 1)))
+	o.asks(ani, 1)
+	stop := make(chan struct{})
+	var fidgeting sync.WaitGroup
+	fidgeting.Go(func() {
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				_ = o.terminal.PlaceFinger(template(1), false) // an error is that nobody is asked any more
+			case <-stop:
+				return
+			}
+		}
+	})
+	o.ends(number(1), protocol.EndedNobody)
+	close(stop)
+	fidgeting.Wait()
+	o.empties()
 }
 
 func TestTerminalWithoutRoomIsNotAsked(t *testing.T) {

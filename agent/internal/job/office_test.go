@@ -45,6 +45,7 @@ type office struct {
 	jobs     *job.Jobs
 	out      *outbox.Outbox
 	stop     func()
+	longest  time.Duration
 
 	mu      sync.Mutex // guards what follows
 	trusted bool       // the agent's clock
@@ -131,7 +132,7 @@ func (o *office) start() {
 	o.out, err = outbox.Open(outbox.Options{Site: site, Dir: o.dir, Changed: func() { o.jobs.Wake() }})
 	ok(o.t, err)
 	o.jobs, err = job.New(job.Options{Dir: o.dir, Terminals: []job.Terminal{{Serial: serial, Keeper: o.driver}}, Out: o.out, Holdings: o.holdings,
-		Now: o.now, Calm: o.isCalm, Logger: slog.New(slog.DiscardHandler), Every: 20 * time.Millisecond})
+		Now: o.now, Calm: o.isCalm, Logger: slog.New(slog.DiscardHandler), Every: 20 * time.Millisecond, Longest: o.longest})
 	ok(o.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -201,7 +201,7 @@ func (h *Hub) run(ctx context.Context, pages net.Listener) error {
 	server := &http.Server{
 		Handler: web.New(web.Options{
 			Store: h.store, Directory: h.register, Vault: h.fingers, Holding: h.held, Survey: h.survey, Campaigns: h.campaigns, Jobs: h.jobs,
-			Settings: placement.Usual(), Whereabouts: where.Of, Live: h.status, Metrics: h.metrics, StoreSize: h.storeSize,
+			Settings: placement.Usual(), Whereabouts: where, Live: h.status, Metrics: h.metrics, StoreSize: h.storeSize,
 			Address: pages.Addr().String(), Logger: h.config.Logger, Version: h.config.Version,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,

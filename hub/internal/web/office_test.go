@@ -98,7 +98,7 @@ func newHub(t testing.TB) *hub {
 	h.jobs = job.New(s, h.directory)
 	h.pages = web.New(web.Options{
 		Store: s, Directory: h.directory, Vault: h.vault, Holding: h.holding, Survey: look, Campaigns: h.campaigns, Jobs: h.jobs, Settings: placement.Usual(),
-		Whereabouts: whereabouts.New(whereabouts.Options{Register: h.directory.Register, Best: h.vault.Best, State: s.State, Holding: h.holding, Settings: placement.Usual()}).Of,
+		Whereabouts: whereabouts.New(whereabouts.Options{Register: h.directory.Register, Best: h.vault.Best, State: s.State, Holding: h.holding, Settings: placement.Usual()}),
 		Metrics:     h.meter, Version: "v0.1.0", Logger: logger,
 		StoreSize: func() (int64, error) { return 4096, nil },
 		Now:       h.clock,

@@ -26,7 +26,7 @@ func TestTerminalsAreListed(t *testing.T) {
 	listed := func(query string) string {
 		_, html := w.page("/terminals"+query, "")
 		var all []string
-		for _, m := range regexp.MustCompile(`<a href="/terminals/[^"]+">([^<]+)</a>`).FindAllStringSubmatch(html, -1) {
+		for _, m := range regexp.MustCompile(`<a href="/terminals/[^"/]+/[^"]+">([^<]+)</a>`).FindAllStringSubmatch(html, -1) {
 			all = append(all, m[1])
 		}
 		return strings.Join(all, " ")
@@ -280,4 +280,24 @@ func TestModeIsSet(t *testing.T) {
 			says(t, html, `class="wrong"`)
 		})
 	}
+}
+
+func TestOpenTasksAreListed(t *testing.T) {
+	w := newTown(newHub(t))
+	w.edit(func(d *directory.Draft) error {
+		return d.Set(directory.AboutEmployee, int64(w.people["Budi Demo"]), directory.EmployeeStatus, "2026-01-06", string(placement.Retired))
+	})
+	w.reckon()
+	w.answers(atKoba, protocol.StandingBraked, func(r *protocol.Results) { r.Plan = protocol.Hash{7} })
+	text, html := w.page("/terminals/tasks", "")
+	says(t, text, "CKJ2205001 samsat-koba 6 Januari 2026 1 pegawai atau jarinya harus dihapus dari mesin Budi Demo Agen berhenti pada rencana ini karena terlalu banyak yang akan dihapus. Tidak ada yang dihapus sebelum disetujui. Setujui rencana",
+		"CKJ2205030 kphl-belantu", "2 pegawai atau jarinya harus masuk ke mesin Citra Demo , Dewi Demo Operator lokasi kphl-belantu: jalankan agen")
+	says(t, html, `href="/terminals/samsat-koba/CKJ2205001/approval"`, fmt.Sprintf(`href="/employees/%d"`, w.people["Budi Demo"]))
+	text, _ = w.page("/terminals/tasks", "en")
+	says(t, text, "Open tasks 3", "6 January 2026")
+	for _, site := range []protocol.SiteID{atAgency, atKoba, atForest} {
+		w.equal(site)
+	}
+	text, _ = w.page("/terminals/tasks", "")
+	says(t, text, "Tidak ada pekerjaan terbuka di mesin mana pun.")
 }

@@ -54,16 +54,15 @@ type Live = shell.Live
 
 // Options are the parts that New puts together. Now, Zone and StoreSize may be nil.
 type Options struct {
-	Store     Store
-	Directory Directory // nil: nobody says whose punches they are
-	Vault     people.Vault
-	Holding   Holding
-	Survey    campaigns.Survey
-	Campaigns Campaigns
-	Jobs      captures.Jobs
-	Settings  placement.Settings
-	// Whereabouts says on which terminals an employee should be, is, or was.
-	Whereabouts func(ctx context.Context, e placement.EmployeeID, now time.Time) ([]whereabouts.Place, error)
+	Store       Store
+	Directory   Directory // nil: nobody says whose punches they are
+	Vault       people.Vault
+	Holding     Holding
+	Survey      campaigns.Survey
+	Campaigns   Campaigns
+	Jobs        captures.Jobs
+	Settings    placement.Settings
+	Whereabouts *whereabouts.Whereabouts
 
 	Live      func() Live // asked for every page: it must answer at once
 	Metrics   *metrics.Metrics
@@ -109,11 +108,11 @@ func New(o Options) http.Handler {
 	}
 	for _, pages := range []interface{ Routes(*http.ServeMux) }{
 		frame, s.sites, punches.New(frame, o.Store, register),
-		people.New(frame, people.Options{Directory: o.Directory, Vault: o.Vault, Whereabouts: o.Whereabouts}),
+		people.New(frame, people.Options{Directory: o.Directory, Vault: o.Vault, Whereabouts: o.Whereabouts.Of}),
 		placements.New(frame, placements.Options{Directory: o.Directory, Vault: o.Vault, Holding: o.Holding, Settings: o.Settings}),
 		campaigns.New(frame, campaigns.Options{Directory: o.Directory, Survey: o.Survey, Campaigns: o.Campaigns}),
 		captures.New(frame, captures.Options{Directory: o.Directory, Vault: o.Vault, Jobs: o.Jobs}),
-		terminals.New(frame, terminals.Options{Directory: o.Directory, Holding: o.Holding, Modes: o.Campaigns, Settings: o.Settings}),
+		terminals.New(frame, terminals.Options{Directory: o.Directory, Holding: o.Holding, Modes: o.Campaigns, Tasks: o.Whereabouts.Tasks, Settings: o.Settings}),
 	} {
 		pages.Routes(mux)
 	}

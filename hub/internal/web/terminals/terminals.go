@@ -18,6 +18,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/whereabouts"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/wording"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
@@ -52,10 +53,12 @@ type Options struct {
 	Directory Directory
 	Holding   Holding
 	Modes     Modes
-	Settings  placement.Settings
+	// Tasks says what is open at terminals, what is due longest first.
+	Tasks    func(ctx context.Context, site protocol.SiteID, now time.Time) ([]whereabouts.Task, error)
+	Settings placement.Settings
 }
 
-// Pages are the list of terminals, each of them, and two forms.
+// Pages are the list of terminals, what is open there, each of them, and two forms.
 type Pages struct {
 	*shell.Group
 	Options
@@ -67,6 +70,7 @@ func New(s *shell.Shell, o Options) *Pages { return &Pages{s.Group("terminals", 
 // Routes adds the pages' addresses.
 func (p *Pages) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /terminals", p.Page(p.list))
+	mux.Handle("GET /terminals/tasks", p.Page(p.tasks))
 	mux.Handle("GET /terminals/{site}/{serial}", p.Page(p.terminal))
 	mux.Handle("GET /terminals/{site}/{serial}/approval", p.Page(p.askApproval))
 	mux.Handle("POST /terminals/{site}/{serial}/approval", p.Page(p.approve))

@@ -222,7 +222,11 @@ func (d *differ) bring(p *person) {
 			// Only worth a word where the number has no template of the right kind.
 			same := func(f Finger) bool { return f.Number == want.Number && f.Algorithm == d.can.Algorithm }
 			if !slices.ContainsFunc(p.entry.Fingers, same) {
-				d.block(Change{Act: AddFinger, PIN: p.entry.PIN, Slot: p.user.held.Slot, Finger: want}, ReasonAlgorithm)
+				reason := ReasonAlgorithm
+				if d.keeps(p.entry.PIN).finger(want.Number) {
+					reason = ReasonAccepted
+				}
+				d.block(Change{Act: AddFinger, PIN: p.entry.PIN, Slot: p.user.held.Slot, Finger: want}, reason)
 			}
 			continue
 		}

@@ -31,7 +31,8 @@ func (k Keep) check() error {
 	return nil
 }
 
-// Keeping returns the roster with more to keep, in order and each PIN once.
+// Keeping returns the roster with more to keep, in order and each PIN once. What keeps
+// nothing is left out.
 func (r Roster) Keeping(more ...Keep) Roster {
 	byPIN := map[string]Keep{}
 	for _, k := range append(slices.Clone(r.Keep), more...) {
@@ -45,7 +46,9 @@ func (r Roster) Keeping(more ...Keep) Roster {
 	}
 	r.Keep = nil
 	for _, pin := range slices.Sorted(maps.Keys(byPIN)) {
-		r.Keep = append(r.Keep, byPIN[pin])
+		if k := byPIN[pin]; k.User || k.Name || k.Privilege || len(k.Fingers) > 0 {
+			r.Keep = append(r.Keep, k)
+		}
 	}
 	return r
 }

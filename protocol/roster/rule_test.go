@@ -126,6 +126,9 @@ func TestWhatIsAcceptedStays(t *testing.T) {
 		{"a finger that the roster does not name", false, []roster.Keep{{PIN: "7", Fingers: []uint8{4}}},
 			[]roster.Entry{entry("7", finger(1, 1))}, []roster.Held{user(3, "7", held(1, 1), held(4, 4), held(5, 5))},
 			"drop-finger 7/5; accepted drop-finger 7/4"},
+		{"a finger in another algorithm", false, []roster.Keep{{PIN: "7", Fingers: []uint8{1}}},
+			[]roster.Entry{entry("7", roster.Finger{Number: 1, Algorithm: 9, Digest: digest(1)}, roster.Finger{Number: 2, Algorithm: 9, Digest: digest(2)})}, []roster.Held{user(3, "7")},
+			"; accepted add-finger 7/1, algorithm add-finger 7/2"},
 		{"a finger that somebody else wants", true, []roster.Keep{{PIN: "6", User: true}},
 			[]roster.Entry{entry("7", finger(1, 1), finger(2, 2))}, []roster.Held{user(3, "6", held(1, 1)), user(4, "7", held(2, 2))},
 			"; accepted add-finger 7/1, accepted drop-user 6"},
@@ -164,6 +167,7 @@ func TestAcceptedAdministratorIsNoneTooMany(t *testing.T) {
 func TestKeepingAddsUp(t *testing.T) {
 	r := roster.Roster{}.Keeping(roster.Keep{PIN: "7", Fingers: []uint8{3, 1}}, roster.Keep{PIN: "6", Name: true}).
 		Keeping(roster.Keep{PIN: "7", Fingers: []uint8{2, 1}, Privilege: true})
+	r = r.Keeping(roster.Keep{PIN: "8"}) // nothing
 	want := []roster.Keep{{PIN: "6", Name: true}, {PIN: "7", Privilege: true, Fingers: []uint8{1, 2, 3}}}
 	if !reflect.DeepEqual(r.Keep, want) {
 		t.Errorf("keeps %+v, want %+v", r.Keep, want)

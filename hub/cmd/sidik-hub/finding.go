@@ -18,7 +18,7 @@ import (
 
 // findingCommand lists what was found at one terminal, and lets a person decide.
 func (o *operator) findingCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "finding", Short: o.sayValidate("finding-short", nil)}
+	cmd := &cobra.Command{Use: "finding", Short: o.sayValidate("of-one-short", nil)}
 	cmd.AddCommand(o.findingList(), o.findingDecide())
 	return cmd
 }
@@ -42,7 +42,7 @@ func (o *operator) findingList() *cobra.Command {
 	var site string
 	cmd := &cobra.Command{
 		Use:   "list SERIAL",
-		Short: o.sayValidate("finding-list-short", nil),
+		Short: o.sayValidate("list-short", nil),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.withOffice(cmd.Context(), func(at office) error {

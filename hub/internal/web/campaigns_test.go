@@ -114,6 +114,16 @@ func TestFindingsAreShownAndDecided(t *testing.T) {
 	silent(t, w.log.String(), "TAMU", "Ani Demo", "Eka Demo")
 }
 
+func TestClassIsDecidedAsProposed(t *testing.T) {
+	w, cookies := faulty(newHub(t)), jar{}
+	says(t, w.follow(cookies, kobaFindings), "Putuskan segolongan sesuai usul")
+	says(t, w.done(cookies, kobaFindings, url.Values{"class": {"b"}}), "Keputusan untuk golongan itu disimpan.", "tulis ke mesin oleh Eka Demo", "3 ketidaksesuaian belum diputuskan.")
+	if answer := w.send(jar{}, kobaFindings, url.Values{"class": {"a"}}); answer.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("without a name it is %d, want 422", answer.StatusCode)
+	}
+	says(t, w.follow(cookies, kobaFindings), "3 ketidaksesuaian belum diputuskan.")
+}
+
 func TestCampaignIsLedByPages(t *testing.T) {
 	w, cookies := faulty(newHub(t)), jar{}
 	w.again("/campaigns/new", url.Values{"name": {"Validasi"}, "lead": {"Citra Demo"}, "from": {"2026-01-06"}, "to": {"2026-01-09"}}, "sedikitnya satu unit kerja")

@@ -73,6 +73,7 @@ func New(s *shell.Shell, o Options) *Pages {
 func (p *Pages) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /findings", p.Page(p.found))
 	mux.Handle("GET /findings/{site}/{serial}", p.Page(p.findings))
+	mux.Handle("POST /findings/{site}/{serial}", p.Page(p.decideClass))
 	mux.Handle("GET /findings/{site}/{serial}/{finding}", p.Page(p.askDecision))
 	mux.Handle("POST /findings/{site}/{serial}/{finding}", p.Page(p.decide))
 	mux.Handle("GET /campaigns", p.Page(p.list))

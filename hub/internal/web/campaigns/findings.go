@@ -82,6 +82,16 @@ func (v findingsView) Undecided() (n int) {
 	return n
 }
 
+// Classes are those of which something is undecided.
+func (v findingsView) Classes() (classes []validate.Class) {
+	for _, j := range v.All {
+		if j.Decision == nil && !slices.Contains(classes, j.Class) {
+			classes = append(classes, j.Class)
+		}
+	}
+	return classes
+}
+
 // Effect is what an act would lead to now.
 func (v findingsView) Effect(a validate.Act) string {
 	return v.Name("effect", campaign.Foresee(v.Mode, v.Finding.Finding, campaign.Choice{Act: a}))
@@ -133,6 +143,38 @@ func (p *Pages) findings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	v.Form = p.Form(r)
+	return p.showFindings(w, r, v, http.StatusOK)
+}
+
+// decideClass decides about all undecided findings of a class as is proposed first.
+func (p *Pages) decideClass(w http.ResponseWriter, r *http.Request) error {
+	form, err := p.Posted(w, r)
+	if err != nil {
+		return err
+	}
+	v, err := p.look(r)
+	if err != nil {
+		return err
+	}
+	v.Form = form
+	for _, j := range v.All {
+		if !form.Good() || j.Decision != nil || string(j.Class) != form.Get("class") {
+			continue
+		}
+		_, err := p.Campaigns.Decide(r.Context(), p.by(form, "finding decide", string(v.Serial)+" "+j.ID()), v.Terminal, j.Named, campaign.Choice{})
+		if err != nil && !v.refused(form, err) {
+			return err
+		}
+	}
+	if form.Good() {
+		p.Done(w, r, v.Path(), "notice-class")
+		return nil
+	}
+	return p.showFindings(w, r, v, http.StatusUnprocessableEntity)
+}
+
+func (p *Pages) showFindings(w http.ResponseWriter, r *http.Request, v findingsView, code int) error {
 	decisions, err := p.Campaigns.Decisions(r.Context(), v.ID)
 	if err != nil {
 		return err
@@ -142,7 +184,7 @@ func (p *Pages) findings(w http.ResponseWriter, r *http.Request) error {
 			v.History = append(v.History, d)
 		}
 	}
-	return p.Show(w, r, shell.Frame{Title: v.Text("title-findings", "serial", v.Serial), Section: "findings"},
+	return p.Show(w, r, shell.Frame{Title: v.Text("title-findings", "serial", v.Serial), Section: "findings", Code: code},
 		shell.Part{Name: "findings", Data: func() (any, error) { return v, nil }})
 }
 

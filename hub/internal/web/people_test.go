@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -159,6 +161,11 @@ func TestWhereSomebodyIs(t *testing.T) {
 			w.answers(atForest, protocol.StandingBlocked)
 		}, "harus masuk Admin BKPSDMD: putuskan apa yang dilakukan di mesin CKJ2205030; perubahan terhalang (PIN terlalu panjang untuk mesin)."},
 		{"she is there", func() { w.equal(atForest) }, "tercantum revisi 1.1 jari 6 ada PIN " + w.pin("Citra Demo") + " jari 6 diterima hari ini 08.15.00 sesuai"},
+		{"she is there, and since when", func() {
+			w.answers(atForest, protocol.StandingEqual, func(r *protocol.Results) {
+				r.Outcomes = []protocol.Outcome{{Act: string(roster.AddUser), PIN: w.pin("Citra Demo")}, {Act: string(roster.AddFinger), PIN: w.pin("Citra Demo"), Finger: 7, Reason: "failed"}}
+			})
+		}, "sesuai terakhir ditulis hari ini 08.15.00"},
 		{"she retired and the plan is braked", func() {
 			w.edit(func(d *directory.Draft) error {
 				return d.Set(directory.AboutEmployee, int64(w.people["Citra Demo"]), directory.EmployeeStatus, "2026-01-06", string(placement.Retired))
@@ -533,6 +540,37 @@ func TestPreviewSaysWhatStandsInTheWay(t *testing.T) {
 		text := readable(body(t, w.send(jar{}, fmt.Sprintf("/employees/%d/place", w.people["Eko Demo"]), form)))
 		says(t, text, "tidak ada mesin yang melayani unitnya", "Pegawai ini belum punya sidik jari di hub; mesin akan memuat nama dan PIN-nya saja.", "Tidak ada yang berubah di mesin mana pun.")
 	})
+}
+
+// TestFormsTakeAnything: whatever somebody sends is answered, nothing is saved that was
+// not looked at, and nothing of it is in the log.
+func TestFormsTakeAnything(t *testing.T) {
+	w := newTown(newHub(t))
+	before := w.changes()
+	odd := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "1", "2", "0", "-1", "2026-02-01", "2026-02-30", "9999-12-31", "0000-01-01", "99999-01-01", "definitif", "pensiun", "yes",
+		"save", "preview", "\x00", "\xff", "' OR 1=1 --", strings.Repeat("9", 30)}))
+	paths := []string{w.ani() + "/place", w.ani() + "/status", fmt.Sprintf("%s/placements/1/end", w.ani()), kobaPath + "/mode", kobaPath + "/approval",
+		fmt.Sprintf("/captures/new?employee=%d", w.people["Dewi Demo"]), "/captures/1/cancel"}
+	rapid.Check(t, func(t *rapid.T) {
+		form := url.Values{}
+		for _, field := range []string{"unit", "kind", "from", "to", "sk", "sk-date", "tmt", "ends", "status", "step", "seen", "terminal", "finger", "notice", "plan"} {
+			if rapid.Bool().Draw(t, "has "+field) {
+				form.Set(field, odd.Draw(t, field))
+			}
+		}
+		form.Set("officer", rapid.OneOf(odd, rapid.Just("Siti Petugas")).Draw(t, "officer"))
+		path := rapid.SampledFrom(paths).Draw(t, "path")
+		answer := w.send(jar{}, path, form)
+		if code := answer.StatusCode; code != 200 && code != 422 && code != 400 && code != 404 {
+			t.Fatalf("POST %s = %d", path, code)
+		}
+	})
+	if w.changes() != before {
+		t.Errorf("%d changes, want %d", w.changes(), before)
+	}
+	if w.log.String() != "" {
+		t.Errorf("the log says %s", w.log)
+	}
 }
 
 // TestNamesAreTextOnPages: names come from files and terminals, and hold anything.

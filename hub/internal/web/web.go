@@ -39,6 +39,7 @@ type Directory = placements.Directory
 
 // Holding is what terminals should and do hold.
 type Holding interface {
+	people.Holding
 	placements.Holding
 	terminals.Holding
 }
@@ -108,7 +109,7 @@ func New(o Options) http.Handler {
 	}
 	for _, pages := range []interface{ Routes(*http.ServeMux) }{
 		frame, s.sites, punches.New(frame, o.Store, register),
-		people.New(frame, people.Options{Directory: o.Directory, Vault: o.Vault, Whereabouts: o.Whereabouts.Of}),
+		people.New(frame, people.Options{Directory: o.Directory, Vault: o.Vault, Holding: o.Holding, Whereabouts: o.Whereabouts.Of}),
 		placements.New(frame, placements.Options{Directory: o.Directory, Vault: o.Vault, Holding: o.Holding, Settings: o.Settings}),
 		campaigns.New(frame, campaigns.Options{Directory: o.Directory, Survey: o.Survey, Campaigns: o.Campaigns}),
 		captures.New(frame, captures.Options{Directory: o.Directory, Vault: o.Vault, Jobs: o.Jobs}),

@@ -1,10 +1,13 @@
 package people
 
 import (
+	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
@@ -49,6 +52,7 @@ type placeRow struct {
 	Badge string // the class of the light that goes with it
 	Text  string // what is to be done, or proven; empty where all is well
 	Due   string // since when something is due, in words; empty: nobody knows
+	Since string // when the agent last wrote something of theirs, where all is well; empty: it never did
 }
 
 func (p *Pages) employee(w http.ResponseWriter, r *http.Request) error {
@@ -67,8 +71,8 @@ func (p *Pages) employee(w http.ResponseWriter, r *http.Request) error {
 			return employeeView{Speech: v, Employee: e, Title: title, Placements: v.placements(e), Aliases: v.aliases(e), Fingers: fingers}, err
 		}},
 		shell.Part{Name: "places", Every: 10 * time.Second, Data: func() (any, error) {
-			places, err := p.Whereabouts(r.Context(), e.ID, p.Now())
-			return placesView{v, v.places(places)}, err
+			places, err := p.places(r.Context(), v, e)
+			return placesView{v, places}, err
 		}})
 }
 
@@ -93,6 +97,29 @@ func (v Speech) aliases(e *directory.Employee) (rows []aliasRow) {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// places are the terminals where the employee should be, is, or was, with when the agent
+// last wrote there.
+func (p *Pages) places(ctx context.Context, v Speech, e *directory.Employee) ([]placeRow, error) {
+	places, err := p.Whereabouts(ctx, e.ID, p.Now())
+	if err != nil {
+		return nil, err
+	}
+	rows := v.places(places)
+	for i, at := range rows {
+		if !at.Is || at.Open != nil {
+			continue
+		}
+		outcomes, err := p.Holding.Outcomes(ctx, at.Site, at.Serial, e.PINText())
+		if err != nil {
+			return nil, err
+		}
+		if done := slices.IndexFunc(outcomes, func(o holding.Outcome) bool { return o.Reason == "" }); done >= 0 {
+			rows[i].Since = v.Moment(outcomes[done].At)
+		}
+	}
+	return rows, nil
 }
 
 func (v Speech) places(places []whereabouts.Place) (rows []placeRow) {

@@ -16,11 +16,13 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/whereabouts"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/wording"
+	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
 
@@ -38,10 +40,16 @@ type Vault interface {
 	Have(ctx context.Context, employee int64) ([]vault.Held, error)
 }
 
+// Holding is what became of changes at terminals.
+type Holding interface {
+	Outcomes(ctx context.Context, site protocol.SiteID, serial protocol.Serial, pin string) ([]holding.Outcome, error)
+}
+
 // Options are the parts of these pages; all are needed.
 type Options struct {
 	Directory   Directory
 	Vault       Vault
+	Holding     Holding
 	Whereabouts func(ctx context.Context, e placement.EmployeeID, now time.Time) ([]whereabouts.Place, error)
 }
 

@@ -114,6 +114,31 @@ func TestFindingsAreShownAndDecided(t *testing.T) {
 	silent(t, w.log.String(), "TAMU", "Ani Demo", "Eka Demo")
 }
 
+// A right is corrected on the side that is wrong.
+func TestRightIsCorrectedInTheRegister(t *testing.T) {
+	w, cookies := newTown(newHub(t)), jar{}
+	w.holds(atKoba, func(inv *roster.Inventory) {
+		for i := range inv.Users {
+			if inv.Users[i].PIN == w.pin("Ani Demo") {
+				inv.Users[i].Privilege = roster.Manager
+			}
+		}
+	})
+	path := w.finding("mempunyai hak manager")
+	says(t, w.follow(cookies, path), "menurut data pegawai: user (mesin diperbaiki)", "menurut mesin: manager (data pegawai diubah)")
+	says(t, w.done(cookies, path, url.Values{"act": {"grant"}, "privilege": {"manager"}}), "data pegawai sudah diubah")
+	reg, err := w.directory.Register(t.Context())
+	ok(t, err)
+	granted := false
+	for _, g := range reg.Grants {
+		granted = granted || g.Employee == w.people["Ani Demo"] && g.Privilege == roster.Manager && g.Terminal != 0
+	}
+	if !granted {
+		t.Errorf("the register grants %+v, want Ani a manager of this terminal", reg.Grants)
+	}
+	silent(t, w.follow(cookies, kobaFindings), "mempunyai hak manager")
+}
+
 func TestClassIsDecidedAsProposed(t *testing.T) {
 	w, cookies := faulty(newHub(t)), jar{}
 	says(t, w.follow(cookies, kobaFindings), "Putuskan segolongan sesuai usul")

@@ -11,6 +11,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/validate"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
 
 // foundView is the data of found.html: all terminals with what was found.
@@ -104,6 +105,10 @@ func (v findingsView) Offers(a string) bool { return slices.Contains(v.Finding.A
 func (v findingsView) NeedsEmployee() bool {
 	return v.Offers("map-pin") && v.Finding.Other == "" || v.Offers("grant") && v.Finding.PIN == ""
 }
+
+// OffersRight tells that a right may be corrected on either side: at the terminal, or in
+// the register.
+func (v findingsView) OffersRight() bool { return v.Offers("grant") && v.Finding.PIN != "" }
 
 // Named are the fingers that the finding names.
 func (v findingsView) Named() string {
@@ -231,7 +236,7 @@ func (p *Pages) decide(w http.ResponseWriter, r *http.Request) error {
 	}
 	v.Form = form
 	choice := campaign.Choice{Act: validate.Act(form.Get("act")), Reason: form.Text("reason"), Employee: form.Text("employee"),
-		Unit: form.Text("unit"), SK: form.Text("sk")}
+		Unit: form.Text("unit"), SK: form.Text("sk"), Privilege: roster.Privilege(form.Get("privilege"))}
 	if choice.Act == "" {
 		form.Refuse("form", v.Text("choose-act"))
 	}

@@ -70,7 +70,7 @@ func TestEmployeesAreFound(t *testing.T) {
 		says(t, text, "Employees without fingerprints 1 people", "Dewi Demo", "Active none yet")
 	})
 	t.Run("an address that nobody gave is refused", func(t *testing.T) {
-		for _, query := range []string{"?unit=x", "?page=0", "?page=x", "?q=" + strings.Repeat("a", 101)} {
+		for _, query := range []string{"?unit=x", "?page=0", "?page=x", "?page=4611686018427387904", "?unit=-1", "?q=" + strings.Repeat("a", 101)} {
 			if code := w.get("/employees"+query, "").StatusCode; code != http.StatusBadRequest {
 				t.Errorf("%s = %d, want 400", query, code)
 			}

@@ -57,7 +57,7 @@ func TestTerminalsAreListed(t *testing.T) {
 			"the PIN is too long for the terminal: 2")
 	})
 	t.Run("an address that nobody gave is refused", func(t *testing.T) {
-		for path, want := range map[string]int{"/terminals?standing=x": 400, "/terminals?page=0": 400, "/terminals?page=x": 400, kobaPath + "?page=x": 400,
+		for path, want := range map[string]int{"/terminals?standing=x": 400, "/terminals?page=0": 400, "/terminals?page=x": 400, "/terminals?page=4611686018427387904": 400, kobaPath + "?page=x": 400,
 			"/terminals/samsat-koba/x": 404, "/terminals/x/CKJ2205001": 404} {
 			if code := w.get(path, "").StatusCode; code != want {
 				t.Errorf("%s = %d, want %d", path, code, want)
@@ -139,6 +139,34 @@ func TestRosterAgainstInventory(t *testing.T) {
 		text, _ := w.page("/terminals/bkpsdmd/CKJ2200001", "")
 		says(t, text, "agen belum melapor", "Isi mesin belum pernah diterima dari agennya", "belum pernah diterima")
 	})
+}
+
+// TestEveryPageSpeaksBothLanguages and says nothing that is a code.
+func TestEveryPageSpeaksBothLanguages(t *testing.T) {
+	w := newTown(newHub(t))
+	w.enrols()
+	w.braked()
+	order, follow := w.dewi()
+	w.send(jar{}, order, ordering())
+	code := regexp.MustCompile(`\b(people|terminals|captures|capture|hub|register|whereabouts|page)\.[a-z]+-?[a-z-]*\b|\{[a-z]+\}`)
+	for path, said := range map[string][2]string{
+		"/employees": {"Cari", "Search"}, "/employees?without=fingers": {"Pegawai tanpa sidik jari", "Employees without fingerprints"},
+		w.ani(): {"Di mesin mana sekarang", "On which terminals now"}, w.ani() + "/place": {"Penempatan baru", "New placement"},
+		w.ani() + "/status": {"Ubah status", "Change the status"}, w.ani() + "/placements/1/end": {"Akhiri penempatan", "End a placement"},
+		"/terminals": {"Penanggung jawab", "Responsible unit"}, "/terminals/tasks": {"Pekerjaan terbuka", "Open tasks"},
+		kobaPath: {"Riwayat daftar mesin", "History of rosters"}, kobaPath + "/approval": {"Setujui rencana ini", "Approve this plan"}, kobaPath + "/mode": {"Ubah mode mesin", "Change the terminal's mode"},
+		"/captures": {"Perekaman sidik jari", "Captures of fingers"}, order: {"Mulai perekaman", "Start the capture"}, follow: {"Batalkan", "Cancel"}, "/captures/1/cancel": {"Batalkan perekaman ini", "Cancel this capture"},
+	} {
+		for i, language := range []string{"id", "en"} {
+			text, html := w.page(path, language)
+			says(t, text, said[i])
+			silent(t, text, said[1-i])
+			says(t, html, `<html lang="`+language+`">`)
+			if found := code.FindString(text); found != "" {
+				t.Errorf("%s in %s says %q", path, language, found)
+			}
+		}
+	}
 }
 
 func TestManyPeopleOfATerminalStandOnPages(t *testing.T) {

@@ -27,23 +27,20 @@ type question struct {
 
 func asked(r *http.Request) (question, error) {
 	query := r.URL.Query()
-	q := question{Typed: strings.TrimSpace(query.Get("q")), Without: query.Get("without") == "fingers", Page: 1}
+	q := question{Typed: strings.TrimSpace(query.Get("q")), Without: query.Get("without") == "fingers"}
 	if len(q.Typed) > 100 {
 		return q, shell.BadRequest("filter")
 	}
-	for name, set := range map[string]func(int){
-		"unit": func(n int) { q.Unit = placement.UnitID(n) },
-		"page": func(n int) { q.Page = n },
-	} {
-		if text := query.Get(name); text != "" {
-			n, err := strconv.Atoi(text)
-			if err != nil || n < 1 {
-				return q, shell.BadRequest("filter")
-			}
-			set(n)
+	if text := query.Get("unit"); text != "" {
+		id, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || id < 1 {
+			return q, shell.BadRequest("filter")
 		}
+		q.Unit = placement.UnitID(id)
 	}
-	return q, nil
+	var err error
+	q.Page, err = shell.PageNumber(r)
+	return q, err
 }
 
 // path writes the address of another page of the same question.

@@ -26,18 +26,13 @@ type question struct {
 
 func asked(r *http.Request) (question, error) {
 	query := r.URL.Query()
-	q := question{Typed: strings.TrimSpace(query.Get("q")), Standing: query.Get("standing"), Page: 1}
-	if text := query.Get("page"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return q, shell.BadRequest("filter")
-		}
-		q.Page = n
-	}
+	q := question{Typed: strings.TrimSpace(query.Get("q")), Standing: query.Get("standing")}
 	if len(q.Typed) > 100 || q.Standing != "" && !slices.Contains(standings(), q.Standing) {
 		return q, shell.BadRequest("filter")
 	}
-	return q, nil
+	var err error
+	q.Page, err = shell.PageNumber(r)
+	return q, err
 }
 
 // standings are the codes by which a list can be asked for.

@@ -54,12 +54,9 @@ type pastView struct {
 }
 
 func (p *Pages) terminal(w http.ResponseWriter, r *http.Request) error {
-	page := 1
-	if text := r.URL.Query().Get("page"); text != "" {
-		var err error
-		if page, err = strconv.Atoi(text); err != nil || page < 1 {
-			return shell.BadRequest("filter")
-		}
+	page, err := shell.PageNumber(r)
+	if err != nil {
+		return err
 	}
 	v, err := p.terminalView(r)
 	if err != nil {

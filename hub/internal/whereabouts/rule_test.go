@@ -173,6 +173,12 @@ func TestWhereSomebodyIs(t *testing.T) {
 			o.Order, o.Reason = t.Order, "not-read-back"
 			t.Outcomes, t.Results.State = []holding.Outcome{o}, protocol.StandingFailed
 		}, "1 is[100001][0 6] must-go failed not-read-back"},
+		{"the terminal did not take it for the roster before", nil, []string{both}, func(t *whereabouts.Terminal) {
+			o := dropped("100001", t.Reported)
+			o.Reason = "not-read-back"
+			t.Outcomes = []holding.Outcome{o}
+		}, "1 is[100001][0 6] must-go working"},
+		{"its agent was replaced and has not spoken", nil, []string{both}, func(t *whereabouts.Terminal) { t.Sealed = false }, "1 is[100001][0 6] must-go unheard"},
 		{"the hub was put back", nil, []string{both}, func(t *whereabouts.Terminal) { t.Results.Roster.Counter = 20 }, "1 is[100001][0 6] must-go ahead"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -553,6 +553,30 @@ func TestCampaignHasTheTerminalsOfItsUnits(t *testing.T) {
 	})
 }
 
+// What ended before a campaign is not of it; its first day begins on the terminals' walls.
+func TestCampaignTellsWhatEndedInIt(t *testing.T) {
+	each(t, func(t *testing.T, o *office) {
+		end := func(at time.Time, class validate.Class, change func()) {
+			o.now = at
+			o.read()
+			_, err := o.decide(class, campaign.Choice{})
+			ok(t, err)
+			change()
+			o.read()
+			ok(t, o.campaigns.Settle(t.Context()))
+		}
+		end(time.Date(2026, 1, 29, 16, 59, 0, 0, time.UTC), validate.Unknown, func() { o.inv.Users = nil })
+		end(time.Date(2026, 1, 29, 17, 1, 0, 0, time.UTC), validate.Missing, func() {
+			o.inv.Users = []roster.Held{{Slot: 2, PIN: "100001", Name: []byte("Ani Demo"), Privilege: roster.User}}
+		})
+		p, err := o.campaigns.Progress(t.Context(), o.begin(o.uptd), roster.DateOf(o.now))
+		ok(t, err)
+		if ended := p.Terminals[0].Closed; len(ended) != 1 || ended[0].Class != validate.Missing || ended[0].Who != "Ani Demo" || p.Summary.Lines[0].Closed != 1 {
+			t.Errorf("in the campaign ended %+v, want who was missing", ended)
+		}
+	})
+}
+
 func TestCampaignIsRefused(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		good := campaign.Campaign{Name: "Validasi Demo", From: "2026-01-30", To: "2026-02-07", Lead: "Citra Demo", Units: []placement.UnitID{o.opd}}

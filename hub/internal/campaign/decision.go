@@ -23,50 +23,72 @@ type Decision struct {
 	report.Row
 }
 
-// holds tells whether a decision still counts for its finding. An acceptance holds until
-// somebody decides otherwise; any other decision until the finding was gone.
-func (d Decision) holds() bool { return d.Act == validate.ActAccept || d.Closed.IsZero() }
-
 // evidence is a finding of a terminal.
 type evidence struct {
 	terminal placement.TerminalID
 	digest   protocol.Hash
 }
 
-// Decisions returns the decisions of a terminal, or of all for 0, the oldest first.
-func (c *Campaigns) Decisions(ctx context.Context, terminal placement.TerminalID) (all []Decision, err error) {
+// Decisions returns the decisions of a terminal, the oldest first.
+func (c *Campaigns) Decisions(ctx context.Context, terminal placement.TerminalID) ([]Decision, error) {
+	return c.decisions(ctx, "WHERE d.terminal = $1", int64(terminal))
+}
+
+func (c *Campaigns) decisions(ctx context.Context, where string, args ...any) (all []Decision, err error) {
 	err = c.o.Database.Query(ctx, func(rows *sql.Rows) error {
 		var d Decision
 		var finding []byte
-		var at, closed int64
-		if err := rows.Scan(&d.N, &d.Terminal, &d.Act, &d.Reason, &d.By, &at, &finding, &closed); err != nil {
-			return err
-		}
-		d.Decided = time.UnixMilli(at).UTC()
-		if closed > 0 {
-			d.Closed = time.UnixMilli(closed).UTC()
-		}
-		if err := json.Unmarshal(finding, &d.Named); err != nil {
+		if err := d.scan(rows, &finding); err != nil {
 			return err
 		}
 		all = append(all, d)
-		return nil
-	}, `SELECT d.n, d.terminal, d.act, d.reason, d.who, d.at, d.finding, COALESCE(c.at, 0)
-		FROM decision d LEFT JOIN closing c ON c.decision = d.n
-		WHERE $1 = 0 OR d.terminal = $1 ORDER BY d.n`, int64(terminal))
+		return json.Unmarshal(finding, &all[len(all)-1].Named)
+	}, "SELECT "+decisionColumns+", d.finding FROM decision d LEFT JOIN closing c ON c.decision = d.n "+where+" ORDER BY d.n", args...)
 	if err != nil {
 		return nil, fmt.Errorf("read decisions: %w", err)
 	}
 	return all, nil
 }
 
-// newest are the decisions that no later one has replaced, by what they are about.
-func newest(all []Decision) map[evidence]Decision {
-	last := make(map[evidence]Decision, len(all))
-	for _, d := range all {
-		last[evidence{d.Terminal, d.Evidence}] = d
+const decisionColumns = "d.n, d.terminal, d.act, d.reason, d.who, d.at, COALESCE(c.at, 0)"
+
+// scan reads decisionColumns, and more columns behind them.
+func (d *Decision) scan(rows *sql.Rows, more ...any) error {
+	var at, closed int64
+	if err := rows.Scan(append([]any{&d.N, &d.Terminal, &d.Act, &d.Reason, &d.By, &at, &closed}, more...)...); err != nil {
+		return err
 	}
-	return last
+	d.Decided = time.UnixMilli(at).UTC()
+	if closed > 0 {
+		d.Closed = time.UnixMilli(closed).UTC()
+	}
+	return nil
+}
+
+// standing are the decisions that count, by what they are about: no later one has
+// replaced them, and their finding was not gone since. An acceptance counts until
+// somebody decides otherwise. The findings themselves are not read.
+func (c *Campaigns) standing(ctx context.Context) (map[evidence]Decision, error) {
+	all := map[evidence]Decision{}
+	err := c.o.Database.Query(ctx, func(rows *sql.Rows) error {
+		var d Decision
+		var digest []byte
+		if err := d.scan(rows, &digest); err != nil {
+			return err
+		}
+		if len(digest) != len(protocol.Hash{}) {
+			return fmt.Errorf("decision %d rests on %d bytes", d.N, len(digest))
+		}
+		all[evidence{d.Terminal, protocol.Hash(digest)}] = d
+		return nil
+	}, "SELECT "+decisionColumns+`, d.evidence FROM decision d LEFT JOIN closing c ON c.decision = d.n
+		WHERE (d.act = $1 OR c.at IS NULL)
+		AND NOT EXISTS (SELECT 1 FROM decision later WHERE later.terminal = d.terminal AND later.evidence = d.evidence AND later.n > d.n)`,
+		string(validate.ActAccept))
+	if err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	return all, nil
 }
 
 // Last is the number of the newest decision, 0 for none.
@@ -110,11 +132,11 @@ func (j Judged) Accepted() bool { return j.Decision != nil && j.Decision.Act == 
 // Judge puts the decisions beside the findings of terminals, terminal by terminal and
 // in their order.
 func (c *Campaigns) Judge(ctx context.Context, v *survey.View) ([][]Judged, error) {
-	all, err := c.Decisions(ctx, 0)
+	decided, err := c.standing(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return judge(v, newest(all)), nil
+	return judge(v, decided), nil
 }
 
 func judge(v *survey.View, decided map[evidence]Decision) [][]Judged {
@@ -122,7 +144,8 @@ func judge(v *survey.View, decided map[evidence]Decision) [][]Judged {
 	for i, t := range v.Terminals {
 		for _, f := range t.Findings {
 			j := Judged{Named: f}
-			if d, found := decided[evidence{t.ID, f.Evidence}]; found && d.holds() {
+			if d, found := decided[evidence{t.ID, f.Evidence}]; found {
+				d.Named = f
 				j.Decision = &d
 			}
 			judged[i] = append(judged[i], j)
@@ -134,11 +157,11 @@ func judge(v *survey.View, decided map[evidence]Decision) [][]Judged {
 // Accepted returns the findings of a day that somebody has accepted as they are, by
 // terminal: rosters leave them alone.
 func (c *Campaigns) Accepted(ctx context.Context, day roster.Date) (map[placement.TerminalID][]validate.Finding, error) {
-	all, err := c.Decisions(ctx, 0)
+	decided, err := c.standing(ctx)
 	if err != nil {
 		return nil, err
 	}
-	decided, where := newest(all), map[placement.TerminalID]bool{}
+	where := map[placement.TerminalID]bool{}
 	for key, d := range decided {
 		if d.Act == validate.ActAccept {
 			where[key.terminal] = true
@@ -181,14 +204,16 @@ func (c *Campaigns) record(ctx context.Context, by directory.By, t survey.Termin
 
 // Settle closes the decisions whose findings are there no more.
 func (c *Campaigns) Settle(ctx context.Context) error {
-	all, err := c.Decisions(ctx, 0)
+	open, err := c.standing(ctx)
 	if err != nil {
 		return err
 	}
-	open, where := map[evidence]Decision{}, map[placement.TerminalID]bool{}
-	for key, d := range newest(all) {
-		if d.Act != validate.ActAccept && d.Closed.IsZero() {
-			open[key], where[d.Terminal] = d, true
+	where := map[placement.TerminalID]bool{}
+	for key, d := range open {
+		if d.Act == validate.ActAccept {
+			delete(open, key)
+		} else {
+			where[key.terminal] = true
 		}
 	}
 	if len(open) == 0 {

@@ -3,6 +3,7 @@ package campaign
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
@@ -42,7 +43,11 @@ func (c *Campaigns) Progress(ctx context.Context, n int64, day roster.Date) (*Pr
 	if err != nil {
 		return nil, err
 	}
-	decisions, err := c.Decisions(ctx, 0)
+	standing, err := c.standing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ended, err := c.decisions(ctx, "WHERE c.at >= $1", begin(campaign.From).UnixMilli())
 	if err != nil {
 		return nil, err
 	}
@@ -55,11 +60,11 @@ func (c *Campaigns) Progress(ctx context.Context, n int64, day roster.Date) (*Pr
 		return nil, err
 	}
 	p := &Progress{Campaign: campaign, Summary: report.Summary{Campaign: campaign.content(v.Register, day), Day: day}}
-	judged := judge(v, newest(decisions))
+	judged := judge(v, standing)
 	for i, t := range v.Terminals {
 		s := Standing{Terminal: t, Findings: judged[i], Line: visits[t.ID]}
-		for _, d := range decisions {
-			if d.Terminal == t.ID && !d.Closed.IsZero() && roster.DateOf(d.Closed) >= campaign.From {
+		for _, d := range ended {
+			if d.Terminal == t.ID {
 				s.Closed = append(s.Closed, d)
 			}
 		}
@@ -70,6 +75,15 @@ func (c *Campaigns) Progress(ctx context.Context, n int64, day roster.Date) (*Pr
 		p.Terminals, p.Summary.Lines = append(p.Terminals, s), append(p.Summary.Lines, s.Line)
 	}
 	return p, nil
+}
+
+// begin is when a day begins on the terminals' walls.
+func begin(day roster.Date) time.Time {
+	at, err := time.Parse(time.DateOnly, string(day))
+	if err != nil {
+		return time.Time{} // a campaign has days that exist
+	}
+	return at.Add(-protocol.Zone)
 }
 
 // reckon fills in the terminal's line of the summary.

@@ -3,7 +3,6 @@ package campaign
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
@@ -40,7 +39,7 @@ const (
 // Decide keeps what somebody decided about a finding of a terminal, and changes the
 // register where the act is a change of it. The finding must come from a look.
 func (c *Campaigns) Decide(ctx context.Context, by directory.By, t survey.Terminal, f report.Named, ch Choice) (Effect, error) {
-	ch.Reason = strings.TrimSpace(ch.Reason)
+	ch.Reason, ch.SK = text(ch.Reason), text(ch.SK)
 	if ch.Act == "" {
 		ch.Act = f.Acts[0]
 	}
@@ -145,12 +144,12 @@ func move(d *directory.Draft, t survey.Terminal, f report.Named, ch Choice) erro
 	} else if f.Class == validate.Missing || u == nil {
 		return refuse("no-unit")
 	}
-	if strings.TrimSpace(ch.SK) == "" {
+	if ch.SK == "" {
 		return refuse("no-sk")
 	}
 	_, err = d.Place(directory.Placement{
 		Placement: placement.Placement{Employee: e.ID, Unit: u.ID, Kind: placement.Definitive, Period: placement.Period{From: ch.From}},
-		SK:        strings.TrimSpace(ch.SK), TMT: ch.From,
+		SK:        ch.SK, TMT: ch.From,
 	}, true)
 	return err
 }

@@ -79,6 +79,11 @@ func refuse(code string, args ...any) error {
 	return r
 }
 
+// text is what somebody typed, as every database takes it.
+func text(typed string) string {
+	return strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(typed, ""), "\x00", ""))
+}
+
 // Campaign is a validation over units, with everything below them.
 type Campaign struct {
 	N        int64
@@ -90,7 +95,7 @@ type Campaign struct {
 
 // Add begins a campaign.
 func (c *Campaigns) Add(ctx context.Context, by directory.By, n Campaign) (int64, error) {
-	n.Name, n.Lead = strings.TrimSpace(n.Name), strings.TrimSpace(n.Lead)
+	n.Name, n.Lead = text(n.Name), text(n.Lead)
 	switch {
 	case by.Who == "":
 		return 0, refuse("nobody")
@@ -221,13 +226,13 @@ func (c *Campaigns) Visit(ctx context.Context, by directory.By, n int64, termina
 		return refuse("not-in-campaign", "campaign", n)
 	case day.Check() != nil || day < campaign.From || day > campaign.To:
 		return refuse("day-outside", "from", campaign.From, "to", campaign.To)
-	case strings.TrimSpace(officer) == "":
+	case text(officer) == "":
 		return refuse("no-officer")
 	}
 	err = c.o.Database.Update(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO visit (n, campaign, terminal, day, officer, who, at)
 			VALUES ((SELECT COALESCE(MAX(n), 0) + 1 FROM visit), $1, $2, $3, $4, $5, $6)`,
-			n, int64(terminal), string(day), strings.TrimSpace(officer), by.Who, by.At.UnixMilli())
+			n, int64(terminal), string(day), text(officer), by.Who, by.At.UnixMilli())
 		return err
 	})
 	if err != nil {

@@ -186,7 +186,7 @@ func TestDecisionHoldsUntilItsFindingIsGone(t *testing.T) {
 		if effect != campaign.AfterEnforce {
 			t.Errorf("the effect is %s, want %s: the terminal is observed", effect, campaign.AfterEnforce)
 		}
-		effect, err = o.decide(validate.Missing, campaign.Choice{Act: validate.ActAdd, Reason: " baru "})
+		effect, err = o.decide(validate.Missing, campaign.Choice{Act: validate.ActAdd, Reason: " ba\x00ru\xff "})
 		ok(t, err)
 		if effect != campaign.AfterAdd {
 			t.Errorf("the effect is %s, want %s", effect, campaign.AfterAdd)

@@ -187,12 +187,12 @@ func (c *Campaigns) Accepted(ctx context.Context, day roster.Date) (map[placemen
 
 // record writes a decision.
 func (c *Campaigns) record(ctx context.Context, by directory.By, t survey.Terminal, f report.Named, act validate.Act, reason string) error {
-	text, err := json.Marshal(f)
+	finding, err := json.Marshal(f)
 	if err == nil {
 		err = c.o.Database.Update(ctx, func(tx *sql.Tx) error {
 			_, err := tx.ExecContext(ctx, `INSERT INTO decision (n, terminal, evidence, act, reason, who, at, inventory, finding)
 				VALUES ((SELECT COALESCE(MAX(n), 0) + 1 FROM decision), $1, $2, $3, $4, $5, $6, $7, $8)`,
-				int64(t.ID), f.Evidence[:], string(act), reason, by.Who, by.At.UnixMilli(), t.Inventory[:], text)
+				int64(t.ID), f.Evidence[:], string(act), reason, by.Who, by.At.UnixMilli(), t.Inventory[:], finding)
 			return err
 		})
 	}

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
@@ -31,8 +30,8 @@ type Paper struct {
 }
 
 func (p Paper) check() error {
-	for _, text := range []string{p.Number, p.Place, p.Agency.Name, p.Agency.Position, p.Office.Name, p.Office.Position} {
-		if text == "" {
+	for _, typed := range []string{p.Number, p.Place, p.Agency.Name, p.Agency.Position, p.Office.Name, p.Office.Position} {
+		if typed == "" {
 			return refuse("paper-incomplete")
 		}
 	}
@@ -54,9 +53,9 @@ func (p Paper) check() error {
 // read since the campaign began, and while a finding is undecided. What is signed stays:
 // signing again returns it as it is, and fresh is false.
 func (c *Campaigns) Sign(ctx context.Context, by directory.By, n int64, terminal placement.TerminalID, paper Paper) (s Signed, fresh bool, err error) {
-	for _, text := range []*string{&paper.Number, &paper.Place, &paper.Agency.Name, &paper.Agency.NIP, &paper.Agency.Position,
+	for _, typed := range []*string{&paper.Number, &paper.Place, &paper.Agency.Name, &paper.Agency.NIP, &paper.Agency.Position,
 		&paper.Office.Name, &paper.Office.NIP, &paper.Office.Position} {
-		*text = strings.TrimSpace(*text)
+		*typed = text(*typed)
 	}
 	if err := c.Settle(ctx); err != nil {
 		return s, false, err
@@ -82,11 +81,11 @@ func (c *Campaigns) Sign(ctx context.Context, by directory.By, n int64, terminal
 		return s, false, err
 	}
 	s.Minutes = t.minutes(p.Summary.Campaign, by, paper)
-	text, err := json.Marshal(s.Minutes)
+	content, err := json.Marshal(s.Minutes)
 	if err != nil {
 		return s, false, fmt.Errorf("write minutes: %w", err)
 	}
-	s.Digest = sha256.Sum256(text)
+	s.Digest = sha256.Sum256(content)
 	err = c.o.Database.Update(ctx, func(tx *sql.Tx) error {
 		var same, number int
 		if err := tx.QueryRowContext(ctx, `SELECT COALESCE(SUM(CASE WHEN campaign = $1 AND terminal = $2 THEN 1 ELSE 0 END), 0),
@@ -102,7 +101,7 @@ func (c *Campaigns) Sign(ctx context.Context, by directory.By, n int64, terminal
 		fresh = true
 		_, err := tx.ExecContext(ctx, `INSERT INTO minutes (n, campaign, terminal, number, who, at, digest, content)
 			VALUES ((SELECT COALESCE(MAX(n), 0) + 1 FROM minutes), $1, $2, $3, $4, $5, $6, $7)`,
-			n, int64(terminal), paper.Number, by.Who, by.At.UnixMilli(), s.Digest[:], text)
+			n, int64(terminal), paper.Number, by.Who, by.At.UnixMilli(), s.Digest[:], content)
 		return err
 	})
 	if err != nil {
@@ -140,15 +139,15 @@ func (c *Campaigns) signed(ctx context.Context, n int64) (map[placement.Terminal
 	all := map[placement.TerminalID]Signed{}
 	err := c.o.Database.Query(ctx, func(rows *sql.Rows) error {
 		var id placement.TerminalID
-		var digest, text []byte
-		if err := rows.Scan(&id, &digest, &text); err != nil {
+		var digest, content []byte
+		if err := rows.Scan(&id, &digest, &content); err != nil {
 			return err
 		}
-		s := Signed{Digest: sha256.Sum256(text)}
+		s := Signed{Digest: sha256.Sum256(content)}
 		if !slices.Equal(digest, s.Digest[:]) {
 			return fmt.Errorf("the minutes of terminal %d were changed after they were signed", id)
 		}
-		if err := json.Unmarshal(text, &s.Minutes); err != nil {
+		if err := json.Unmarshal(content, &s.Minutes); err != nil {
 			return err
 		}
 		all[id] = s

@@ -29,6 +29,8 @@ func (f *finder) prove(n *Finding) {
 	case u == nil: // nobody is there, or it is about the whole terminal
 	case u.entry == nil:
 		e.Held = &roster.Held{PIN: e.Finding.PIN, Name: u.Name, Privilege: u.Privilege, Disabled: u.Disabled, Fingers: plain(u.Fingers)}
+	case n.Code == NameDiffers:
+		e.Held = &roster.Held{Name: u.Name} // byte for byte: it may be in a code page
 	case len(n.Fingers) > 0:
 		e.Held, e.Want = &roster.Held{Fingers: plain(named(u, *n))}, &roster.Entry{}
 		for _, want := range u.entry.Fingers {

@@ -86,6 +86,7 @@ func TestEvidenceIsAllThatWasSeenButTheSlot(t *testing.T) {
 		"a guest with a finger more is another":  {func(o *office) { o.join("77", "Tamu") }, func(o *office) { o.at("77").Fingers = []roster.HeldFinger{held(9, 0)} }, false},
 		"a guest who rises is another":           {func(o *office) { o.join("77", "Tamu") }, func(o *office) { o.at("77").Privilege = roster.Manager }, false},
 		"another name at the terminal":           {func(o *office) { o.user(2).Name = []byte("A") }, func(o *office) { o.user(2).Name = []byte("B") }, false},
+		"another name in a code page":            {func(o *office) { o.user(2).Name = []byte{0xfe} }, func(o *office) { o.user(2).Name = []byte{0xff} }, false},
 		"another template":                       {func(o *office) { o.user(2).Fingers[0].Digest[0]++ }, func(o *office) { o.user(2).Fingers[0].Digest[0]++ }, false},
 		"another template in the vault":          {func(o *office) { o.user(2).Fingers[0].Digest[0]++ }, func(o *office) { o.stored[2].Digest[1]++ }, false},
 		"the name is no part of another finding": {func(o *office) { o.user(2).Fingers = o.user(2).Fingers[:1] }, func(o *office) { o.user(2).Card = 7 }, true},

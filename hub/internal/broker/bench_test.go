@@ -71,7 +71,7 @@ func BenchmarkSites(b *testing.B) {
 		site := fmt.Sprintf("site-%d", n)
 		o := mqtt.Options{
 			Brokers: []string{p.url}, ClientID: site,
-			Subscribe: []string{"sidik/v1/" + site + "/receipt", "sidik/v1/_/+"},
+			Subscribe: subscriptions(site),
 			Will: func(uint32) (mqtt.Message, error) {
 				return mqtt.Message{Topic: "sidik/v1/" + site + "/state", Payload: make([]byte, 1000), Retained: true}, nil
 			},
@@ -113,6 +113,14 @@ func BenchmarkSites(b *testing.B) {
 	b.ReportMetric(connected, "MB-connected")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "segments/s")
 	b.ReportMetric(resident(b, p.command.Process.Pid), "MB-after")
+}
+
+// subscriptions are an agent's.
+func subscriptions(site string) (filters []string) {
+	for _, topic := range []string{"receipt", "roster/#", "templates/down", "jobs"} {
+		filters = append(filters, "sidik/v1/"+site+"/"+topic)
+	}
+	return append(filters, "sidik/v1/_/keys", "sidik/v1/_/hub")
 }
 
 // resident is the resident memory of a process in MB.

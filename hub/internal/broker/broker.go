@@ -41,6 +41,9 @@ type Options struct {
 const (
 	maxPacket      = 256<<10 + 4<<10
 	maxConnections = 2048
+	// maxSubscriptions is for all clients together; the engine's own default is 1000,
+	// which agents with their six or seven have used up when 150 of them are there.
+	maxSubscriptions = 16 * maxConnections
 	// forgotten is after how long the engine gives up what it kept for a client
 	// that vanished. No client here uses a session, so nobody comes back for it.
 	forgotten = 5 * time.Minute
@@ -239,6 +242,7 @@ func settings(o Options, address netip.AddrPort) *server.Options {
 		StoreDir:           o.Dir,
 		JetStreamMaxStore:  o.MaxStore,
 		JetStreamMaxMemory: o.MaxMemory,
+		JetStreamLimits:    server.JSLimitOpts{DefaultMaxConsumers: maxSubscriptions},
 		MQTT: server.MQTTOpts{
 			Host: address.Addr().String(),
 			Port: port,

@@ -213,8 +213,7 @@ func TestEachGoesOnItsDay(t *testing.T) {
 		back := w.person("aktif 2020-01-01", "pindah 2026-01-10")
 		w.find(vault.KindFound, "77")
 		w.find(vault.KindCopy, "78")
-		defer w.run()()
-		for n, day := range []struct {
+		days := []struct {
 			day  roster.Date
 			want string
 		}{
@@ -226,13 +225,19 @@ func TestEachGoesOnItsDay(t *testing.T) {
 			{"2027-01-09", "1, 2, 3"},
 			{"2027-01-10", "2, 3"},
 			{"2027-03-01", "2, 3"},
-		} {
+		}
+		w.on(days[0].day)
+		defer w.run()()
+		for n, day := range days {
 			if day.day == "2027-01-09" {
 				w.is(back, "aktif 2027-01-01") // back a few days before
 			}
 			w.on(day.day)
 			w.serves(n + 1)
 			eventually(t, func() bool { return w.held() == day.want }, func() string { return "the vault holds " + w.held() + " on " + string(day.day) })
+		}
+		if n := w.vault.times(); n != len(days) {
+			t.Errorf("%d days were served %d times", len(days), n)
 		}
 		var proof []string
 		ok(t, w.vault.Audit(t.Context(), 0, int64(retired), func(l vault.Line) error {
@@ -293,6 +298,30 @@ func TestManyAtOnceWaitForAPerson(t *testing.T) {
 		if args := raised(); args != nil {
 			t.Errorf("the condition still says %v", args)
 		}
+	})
+}
+
+// Somebody comes back between the moment at which they are found due and the one at
+// which their key would go.
+func TestWhoComesBackInBetweenIsSpared(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		back, gone := w.person("aktif 2020-01-01", "pindah 2024-01-01"), w.person("aktif 2020-01-01", "pensiun 2024-02-01")
+		asked := 0
+		r := retention.New(retention.Options{
+			Register: func(ctx context.Context) (*directory.Register, error) {
+				if asked++; asked == 2 { // the first time they were found due
+					w.is(back, "aktif 2026-01-01")
+				}
+				return w.directory.Register(ctx)
+			},
+			Vault: w.vault, Conditions: w.store, Days: retention.Usual(), Now: w.clock, Logger: slog.New(slog.DiscardHandler),
+		})
+		done, err := r.Expire(t.Context(), "Ujang Demo", 0)
+		ok(t, err)
+		if done.People != 1 {
+			t.Errorf("gone %+v, want one person, %d", done, gone)
+		}
+		w.holds(fmt.Sprint(back))
 	})
 }
 

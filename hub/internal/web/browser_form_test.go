@@ -81,7 +81,7 @@ func TestBrowserShowsFormsWhole(t *testing.T) {
 	w := openWindow(t, town.hub)
 	budi := fmt.Sprintf("/employees/%d", town.people["Budi Demo"])
 	pages := map[string]string{"list": "/employees", "without": "/employees?without=fingers", "employee": budi, "place": budi + "/place", "status": budi + "/status",
-		"terminals": "/terminals", "terminal": kobaPath, "terminal-blocked": "/terminals/kphl-belantu/CKJ2205030", "approval": kobaPath + "/approval", "mode": kobaPath + "/mode"}
+		"terminals": "/terminals", "tasks": "/terminals/tasks", "terminal": kobaPath, "terminal-blocked": "/terminals/kphl-belantu/CKJ2205030", "approval": kobaPath + "/approval", "mode": kobaPath + "/mode"}
 	for _, screen := range []struct {
 		name          string
 		width, height int64

@@ -114,7 +114,7 @@ func TestEmployeeIsShown(t *testing.T) {
 	budi := fmt.Sprintf("/employees/%d", w.people["Budi Demo"])
 	t.Run("in Indonesian", func(t *testing.T) {
 		text, _ := w.page(budi, "")
-		says(t, text, "Drs. Budi Demo, M.Si. Aktif PIN "+w.pin("Budi Demo")+" NIP 198502022010011902 Jenis pegawai PNS Jabatan Penata Layanan Golongan III/b",
+		says(t, text, "Drs. Budi Demo, M.Si. Aktif PIN "+w.pin("Budi Demo")+" Lihat presensi NIP 198502022010011902 Jenis pegawai PNS Jabatan Penata Layanan Golongan III/b",
 			"UPTD KPHL Belantu Mendanau akan datang Plt/Plh 1 Februari 2026 1 Agustus 2026 821.2/77/2026 29 Desember 2025 1 Februari 2026 Akhiri",
 			"UPTD Samsat Koba sekarang Definitif 1 Januari 2025 tanpa batas waktu 800/1/2025 1 Januari 2025 Akhiri",
 			"5 · ibu jari kanan 10 capture at bkpsdmd/CKJ2200001 4 Januari 2026 08.15 dipakai",

@@ -1,6 +1,7 @@
 package campaign_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -507,6 +508,27 @@ func TestNothingThatWasSignedCanBeChanged(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "append-only") {
 				t.Errorf("%s: %v, want that it is append-only", change, err)
 			}
+		}
+		// Whoever owns the database can drop triggers; the digest tells.
+		change := func(statement string) error {
+			return o.store.Update(context.Background(), func(tx *sql.Tx) error {
+				_, err := tx.Exec(statement)
+				return err
+			})
+		}
+		if change("DROP TRIGGER minutes_update") != nil {
+			ok(t, change("DROP TRIGGER minutes_change ON minutes"))
+		}
+		ok(t, o.store.Update(context.Background(), func(tx *sql.Tx) error {
+			var content []byte
+			if err := tx.QueryRow("SELECT content FROM minutes").Scan(&content); err != nil {
+				return err
+			}
+			_, err := tx.Exec("UPDATE minutes SET content = $1", bytes.Replace(content, []byte("Koba"), []byte("Kuba"), 1))
+			return err
+		}))
+		if _, err := o.campaigns.Progress(t.Context(), n, roster.DateOf(o.now)); err == nil || !strings.Contains(err.Error(), "changed after they were signed") {
+			t.Errorf("changed minutes are read with %v", err)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/xuri/excelize/v2"
+	"pgregory.net/rapid"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/report"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/validate"
@@ -177,4 +178,28 @@ func TestFindingIsASentence(t *testing.T) {
 	if got := words(phrase.Indonesian).Finding(f); got != want {
 		t.Errorf("says %q, want %q", got, want)
 	}
+}
+
+// A terminal may hold any bytes in a name, and people type what they like: a document
+// is written all the same.
+func TestAnyTextCanBePrinted(t *testing.T) {
+	w := words(phrase.Indonesian)
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.String(), rapid.StringN(0, 300, 600), rapid.StringMatching(`[A-Za-z0-9]{200,400}`),
+			rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }))
+		m := minutes(1)
+		m.Rows[0].Who, m.Rows[0].Reason, m.Terminal.Unit = text.Draw(t, "who"), text.Draw(t, "reason"), text.Draw(t, "unit")
+		m.Place, m.Agency.Name, m.Office.Position, m.Campaign.Name = text.Draw(t, "place"), text.Draw(t, "name"), text.Draw(t, "position"), text.Draw(t, "campaign")
+		if pdf, err := w.MinutesPDF(m, protocol.Hash{}); err != nil || !bytes.HasPrefix(pdf, []byte("%PDF-")) {
+			t.Fatalf("minutes: %v", err)
+		}
+		s := summary(1)
+		s.Lines[0].Unit, s.Lines[0].Officer, s.Campaign.Units = m.Terminal.Unit, m.Agency.Name, []string{m.Place, m.Campaign.Name}
+		if _, err := w.SummaryPDF(s); err != nil {
+			t.Fatalf("summary: %v", err)
+		}
+		if _, err := w.SummarySheet(s); err != nil {
+			t.Fatalf("sheet: %v", err)
+		}
+	})
 }

@@ -54,7 +54,7 @@ type Options struct {
 	Calm      func(time.Time) bool // outside of the hours in which people come and go
 	Logger    *slog.Logger
 
-	Every   time.Duration // between two tries of what could not be done; default 1 min
+	Every   time.Duration // between two tries of what could not be done, or was not answered; default 30 s
 	Longest time.Duration // for which one person is asked, whatever the terminal tells; default 5 min
 }
 
@@ -71,7 +71,7 @@ type Jobs struct {
 // New makes the folder and reads what was begun before.
 func New(o Options) (*Jobs, error) {
 	if o.Every == 0 {
-		o.Every = time.Minute
+		o.Every = 30 * time.Second
 	}
 	if o.Longest == 0 {
 		o.Longest = 5 * time.Minute

@@ -412,8 +412,10 @@ func TestTemplateIsKeptUntilTheHubHasIt(t *testing.T) {
 		return err
 	})
 	ok(t, err)
+	o.templates = nil // it was lost on the way, and the line never broke
+	o.hear("it once more", func() bool { return len(o.templates) > 0 })
 	o.templates = nil
-	o.start() // what was said is lost
+	o.start()
 	if len(o.people()) != 1 {
 		t.Error("somebody was taken off before the hub had their finger")
 	}

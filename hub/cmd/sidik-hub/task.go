@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/whereabouts"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
 
 // sayPlace returns a sentence of the whereabouts' part of the catalogue.
@@ -46,6 +49,7 @@ func (o *operator) withWhereabouts(ctx context.Context, f func(reg *directory.Re
 func (o *operator) task() *cobra.Command {
 	cmd := &cobra.Command{Use: "task", Short: o.sayPlace("task-short", nil)}
 	var site string
+	var asJSON bool
 	list := &cobra.Command{
 		Use:   "list",
 		Short: o.sayPlace("task-list-short", nil),
@@ -56,6 +60,9 @@ func (o *operator) task() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if asJSON {
+					return writeTasks(cmd.OutOrStdout(), reg, tasks)
+				}
 				for _, t := range tasks {
 					o.showTask(cmd, reg, t)
 				}
@@ -65,8 +72,39 @@ func (o *operator) task() *cobra.Command {
 		},
 	}
 	list.Flags().StringVar(&site, "site", "", o.say("flag-site", nil))
+	list.Flags().BoolVar(&asJSON, "json", false, o.sayPlace("flag-json", nil))
 	cmd.AddCommand(list)
 	return cmd
+}
+
+// taskLine is a task as a JSON line, with the hub's PINs and nobody's name.
+type taskLine struct {
+	Site    protocol.SiteID `json:"site"`
+	Serial  protocol.Serial `json:"serial"`
+	Act     whereabouts.Act `json:"act"`
+	Why     whereabouts.Why `json:"why"`
+	Reason  roster.Reason   `json:"reason,omitempty"`
+	Plan    protocol.Hash   `json:"plan,omitzero"`
+	Since   roster.Date     `json:"since,omitempty"`
+	Reached time.Time       `json:"reached,omitzero"`
+	PINs    []string        `json:"pins"`
+}
+
+func writeTasks(out io.Writer, reg *directory.Register, tasks []whereabouts.Task) error {
+	lines := json.NewEncoder(out)
+	for _, t := range tasks {
+		l := taskLine{Site: t.Site, Serial: t.Serial, Act: t.Act, Why: t.Why, Reason: t.Reason, Plan: t.Plan, Since: t.Since,
+			Reached: t.Reached.UTC().Truncate(time.Second), PINs: []string{}}
+		for _, id := range t.Employees {
+			if e := reg.Employees[id]; e != nil {
+				l.PINs = append(l.PINs, e.PINText())
+			}
+		}
+		if err := lines.Encode(l); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // shown is how many people a task names; of more it gives the number.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/broker"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/dispatch"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
@@ -97,6 +98,7 @@ type Hub struct {
 	rosters   *rosters.Rosters
 	survey    *survey.Survey
 	jobs      *job.Jobs
+	decisions *decision.Decisions
 	campaigns *campaign.Campaigns
 	pull      *pull.Pull
 	retention *retention.Retention
@@ -170,11 +172,12 @@ func Run(ctx context.Context, c Config) (err error) {
 	})
 	h.jobs = jobs
 	h.survey = survey.New(register, fingers, held, placement.Usual())
-	h.campaigns = campaign.New(campaign.Options{
+	h.decisions = decision.New(decision.Options{
 		Database: s, Directory: register, Survey: h.survey, Holding: held, Now: c.Now, Logger: c.Logger,
 	})
+	h.campaigns = campaign.New(campaign.Options{Database: s, Directory: register, Survey: h.survey, Decisions: h.decisions})
 	h.rosters = rosters.New(rosters.Options{
-		Directory: register, Vault: fingers, Holding: held, Decisions: h.campaigns, Settings: placement.Usual(), Generation: s.Generation,
+		Directory: register, Vault: fingers, Holding: held, Decisions: h.decisions, Settings: placement.Usual(), Generation: s.Generation,
 		Changed: h.dispatch.RostersChanged, Now: c.Now, Logger: c.Logger,
 	})
 	h.pull = pull.New(pull.Options{
@@ -200,7 +203,7 @@ func (h *Hub) run(ctx context.Context, pages net.Listener) error {
 	})
 	server := &http.Server{
 		Handler: web.New(web.Options{
-			Store: h.store, Directory: h.register, Vault: h.fingers, Holding: h.held, Survey: h.survey, Campaigns: h.campaigns, Jobs: h.jobs,
+			Store: h.store, Directory: h.register, Vault: h.fingers, Holding: h.held, Survey: h.survey, Decisions: h.decisions, Campaigns: h.campaigns, Jobs: h.jobs,
 			Settings: placement.Usual(), Whereabouts: where, Live: h.status, Metrics: h.metrics, StoreSize: h.storeSize,
 			Address: pages.Addr().String(), Logger: h.config.Logger, Version: h.config.Version,
 		}),
@@ -220,7 +223,7 @@ func (h *Hub) run(ctx context.Context, pages net.Listener) error {
 		}
 	})
 	parts.Go(func() { cancel(h.rosters.Run(ctx)) })
-	parts.Go(func() { cancel(h.campaigns.Run(ctx)) })
+	parts.Go(func() { cancel(h.decisions.Run(ctx)) })
 	parts.Go(func() { cancel(h.pull.Run(ctx)) })
 	parts.Go(func() { cancel(h.retention.Run(ctx)) })
 	parts.Go(func() {

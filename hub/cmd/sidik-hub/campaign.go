@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/report"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -24,7 +25,7 @@ func (o *operator) sayCampaign(code string, args phrase.Args) string {
 
 // explainCampaign is the sentence for what cannot be decided or signed; "" for other errors.
 func (o *operator) explainCampaign(err error) string {
-	var refused campaign.Refusal
+	var refused decision.Refusal
 	if errors.As(err, &refused) {
 		return o.sayCampaign("error-"+refused.Code, refused.Args)
 	}
@@ -41,7 +42,7 @@ func (o *operator) campaign() *cobra.Command {
 func campaignNumber(text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return 0, campaign.Refusal{Code: "no-campaign", Args: map[string]any{"campaign": text}}
+		return 0, decision.Refusal{Code: "no-campaign", Args: map[string]any{"campaign": text}}
 	}
 	return n, nil
 }
@@ -120,7 +121,7 @@ func (o *operator) withProgress(cmd *cobra.Command, number string, f func(at off
 		return err
 	}
 	return o.withOffice(cmd.Context(), func(at office) error {
-		if err := at.campaigns.Settle(cmd.Context()); err != nil {
+		if err := at.decisions.Settle(cmd.Context()); err != nil {
 			return err
 		}
 		p, err := at.campaigns.Progress(cmd.Context(), n, today())
@@ -273,16 +274,16 @@ func (o *operator) document(p *campaign.Progress, site, serial, kind string) ([]
 	case serial == "" && kind == ".xlsx":
 		return o.report().SummarySheet(p.Summary)
 	case kind != ".pdf":
-		return nil, campaign.Refusal{Code: "no-kind"}
+		return nil, decision.Refusal{Code: "no-kind"}
 	case serial == "":
 		return o.report().SummaryPDF(p.Summary)
 	}
 	t, found := p.Find(protocol.SiteID(site), protocol.Serial(serial))
 	switch {
 	case !found:
-		return nil, campaign.Refusal{Code: "not-in-campaign", Args: map[string]any{"campaign": p.Campaign.N}}
+		return nil, decision.Refusal{Code: "not-in-campaign", Args: map[string]any{"campaign": p.Campaign.N}}
 	case t.Minutes == nil:
-		return nil, campaign.Refusal{Code: "no-minutes", Args: map[string]any{"serial": serial}}
+		return nil, decision.Refusal{Code: "no-minutes", Args: map[string]any{"serial": serial}}
 	}
 	return report.In(o.catalogue, phrase.Indonesian).MinutesPDF(t.Minutes.Minutes, t.Minutes.Digest)
 }

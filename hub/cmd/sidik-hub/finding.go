@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/validate"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
@@ -24,7 +24,7 @@ func (o *operator) findingCommand() *cobra.Command {
 }
 
 // judged finds the one terminal that is meant, with its findings.
-func (o *operator) judged(ctx context.Context, at office, site, serial string) (t survey.Terminal, all []campaign.Judged, err error) {
+func (o *operator) judged(ctx context.Context, at office, site, serial string) (t survey.Terminal, all []decision.Judged, err error) {
 	v, judged, err := at.look(ctx, site, serial)
 	if err != nil {
 		return t, nil, err
@@ -50,7 +50,7 @@ func (o *operator) findingList() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				o.showFindings(cmd.OutOrStdout(), &survey.View{Terminals: []survey.Terminal{t}}, [][]campaign.Judged{all})
+				o.showFindings(cmd.OutOrStdout(), &survey.View{Terminals: []survey.Terminal{t}}, [][]decision.Judged{all})
 				return nil
 			})
 		},
@@ -64,7 +64,7 @@ func (o *operator) findingList() *cobra.Command {
 func (o *operator) findingDecide() *cobra.Command {
 	var site, act, privilege, from string
 	var classes []string
-	var ch campaign.Choice
+	var ch decision.Choice
 	cmd := &cobra.Command{
 		Use:   "decide SERIAL [FINDING…] [--class a,b] [--act ACT]",
 		Short: o.sayValidate("decide-short", nil),
@@ -86,7 +86,7 @@ func (o *operator) findingDecide() *cobra.Command {
 					return err
 				}
 				for _, j := range chosen {
-					effect, err := at.campaigns.Decide(cmd.Context(), o.by("finding decide", args[0]+" "+j.ID()), t, j.Named, ch)
+					effect, err := at.decisions.Decide(cmd.Context(), o.by("finding decide", args[0]+" "+j.ID()), t, j.Named, ch)
 					if err != nil {
 						return err
 					}
@@ -115,9 +115,9 @@ func (o *operator) findingDecide() *cobra.Command {
 
 // choose finds the findings that are named: each by its short name, or
 // by its class those that nobody has decided yet.
-func (o *operator) choose(all []campaign.Judged, ids, classes []string) (chosen []campaign.Judged, err error) {
+func (o *operator) choose(all []decision.Judged, ids, classes []string) (chosen []decision.Judged, err error) {
 	for _, id := range ids {
-		i := slices.IndexFunc(all, func(j campaign.Judged) bool { return strings.EqualFold(j.ID(), id) })
+		i := slices.IndexFunc(all, func(j decision.Judged) bool { return strings.EqualFold(j.ID(), id) })
 		if i < 0 {
 			return nil, errors.New(o.sayValidate("no-finding", phrase.Args{"id": id}))
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
@@ -37,6 +38,7 @@ func (o *operator) report() report.Words { return report.In(o.catalogue, o.lang)
 type office struct {
 	directory *directory.Directory
 	survey    *survey.Survey
+	decisions *decision.Decisions
 	campaigns *campaign.Campaigns
 }
 
@@ -59,13 +61,14 @@ func (o *operator) office(ctx context.Context, s *store.Store) (office, error) {
 	d := directory.New(s, placement.Usual())
 	held := holding.New(s)
 	look := survey.New(d, v, held, placement.Usual())
-	return office{d, look, campaign.New(campaign.Options{Database: s, Directory: d, Survey: look, Holding: held, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})}, nil
+	decisions := decision.New(decision.Options{Database: s, Directory: d, Survey: look, Holding: held, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	return office{d, look, decisions, campaign.New(campaign.Options{Database: s, Directory: d, Survey: look, Decisions: decisions})}, nil
 }
 
 // look compares the chosen terminals with the register as of today; decisions whose
 // findings are gone are closed first.
-func (at office) look(ctx context.Context, site, serial string) (*survey.View, [][]campaign.Judged, error) {
-	if err := at.campaigns.Settle(ctx); err != nil {
+func (at office) look(ctx context.Context, site, serial string) (*survey.View, [][]decision.Judged, error) {
+	if err := at.decisions.Settle(ctx); err != nil {
 		return nil, nil, err
 	}
 	v, err := at.survey.Look(ctx, today(), func(t *directory.Terminal) bool {
@@ -74,7 +77,7 @@ func (at office) look(ctx context.Context, site, serial string) (*survey.View, [
 	if err != nil {
 		return nil, nil, err
 	}
-	judged, err := at.campaigns.Judge(ctx, v)
+	judged, err := at.decisions.Judge(ctx, v)
 	return v, judged, err
 }
 
@@ -123,7 +126,7 @@ type validated struct {
 	Accepted []validate.Finding `json:"accepted,omitempty"`
 }
 
-func plain(v *survey.View, judged [][]campaign.Judged) []validated {
+func plain(v *survey.View, judged [][]decision.Judged) []validated {
 	all := make([]validated, len(v.Terminals))
 	for i, t := range v.Terminals {
 		all[i] = validated{Site: t.Site, Serial: t.Serial, Read: t.Read}
@@ -143,10 +146,10 @@ func plain(v *survey.View, judged [][]campaign.Judged) []validated {
 
 // showFindings writes a sentence for each finding, under its terminal; what somebody
 // has accepted comes apart.
-func (o *operator) showFindings(out io.Writer, v *survey.View, judged [][]campaign.Judged) {
+func (o *operator) showFindings(out io.Writer, v *survey.View, judged [][]decision.Judged) {
 	found, accepted := 0, 0
 	for i, t := range v.Terminals {
-		open := slices.DeleteFunc(slices.Clone(judged[i]), campaign.Judged.Accepted)
+		open := slices.DeleteFunc(slices.Clone(judged[i]), decision.Judged.Accepted)
 		args := phrase.Args{"site": t.Site, "serial": t.Serial, "read": when(t.Read), "findings": len(open)}
 		switch {
 		case t.Read.IsZero():
@@ -175,7 +178,7 @@ func (o *operator) showFindings(out io.Writer, v *survey.View, judged [][]campai
 
 // finding is one finding in a sentence, with its short name and what was or may be
 // done about it.
-func (o *operator) finding(j campaign.Judged) string {
+func (o *operator) finding(j decision.Judged) string {
 	said := j.ID() + " " + string(j.Class) + ". " + o.report().Finding(j.Named) + " "
 	if j.Decision != nil {
 		return said + o.decision(*j.Decision)
@@ -188,7 +191,7 @@ func (o *operator) finding(j campaign.Judged) string {
 }
 
 // decision is what was decided, by whom and when, in a sentence.
-func (o *operator) decision(d campaign.Decision) string {
+func (o *operator) decision(d decision.Decision) string {
 	args := phrase.Args{"act": o.report().Act(d.Act), "who": d.By, "at": when(d.Decided), "reason": d.Reason}
 	if d.Reason == "" {
 		return o.sayValidate("decided", args)
@@ -199,7 +202,7 @@ func (o *operator) decision(d campaign.Decision) string {
 // showDecided writes all that was decided about the chosen terminals, the oldest first.
 func (o *operator) showDecided(cmd *cobra.Command, at office, v *survey.View) error {
 	for _, t := range v.Terminals {
-		decisions, err := at.campaigns.Decisions(cmd.Context(), t.ID)
+		decisions, err := at.decisions.Of(cmd.Context(), t.ID)
 		if err != nil {
 			return err
 		}

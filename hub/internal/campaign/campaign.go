@@ -1,24 +1,21 @@
-// Package campaign keeps what people decided: about single findings of terminals, and
-// in campaigns over units and days that end with signed minutes for each terminal.
+// Package campaign leads validations over units and days, which end with signed minutes
+// for each terminal.
 //
-// It knows its tables, the register and what a survey shows. It must not know pages or
-// MQTT. It carries nothing out at a terminal: rosters do that, as far as a terminal's
-// mode lets them; deciding changes the register at most.
+// It knows its tables, the register, what a survey shows and what was decided. It must
+// not know pages or MQTT, and carries nothing out at a terminal.
 //
-// Beware: rows are only ever added. A decision belongs to what its finding rests on
-// (the evidence): another template or name is another finding, which nobody has decided.
+// Beware: rows are only ever added. What was signed is frozen as JSON, with its digest;
+// nothing of it is reckoned again.
 package campaign
 
 import (
 	"context"
 	"database/sql"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strconv"
-	"strings"
-	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/report"
@@ -30,59 +27,22 @@ import (
 type Database interface {
 	Update(ctx context.Context, change func(*sql.Tx) error) error
 	Query(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error
-	Within(tx *sql.Tx) func(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error
 }
 
-// Holding is what is needed of what terminals hold.
-type Holding interface {
-	Inventories(ctx context.Context) (int64, error)
-}
-
-// Options are the parts of Campaigns. All but Every are needed.
+// Options are the parts of Campaigns; all are needed.
 type Options struct {
 	Database  Database
 	Directory *directory.Directory
 	Survey    *survey.Survey
-	Holding   Holding
-	Now       func() time.Time
-	Logger    *slog.Logger
-
-	Every time.Duration // between two looks whether findings are gone; default 5 s
+	Decisions *decision.Decisions
 }
 
 // Campaigns is all of this in a database. It is safe for concurrent use, also by
 // several processes.
 type Campaigns struct{ o Options }
 
-// New is what was decided in a database.
-func New(o Options) *Campaigns {
-	if o.Every == 0 {
-		o.Every = 5 * time.Second
-	}
-	return &Campaigns{o}
-}
-
-// Refusal says why a person cannot do what they asked for. Its code has a sentence in
-// the catalogue, in the area campaign.
-type Refusal struct {
-	Code string
-	Args map[string]any
-}
-
-func (r Refusal) Error() string { return "refused: " + r.Code }
-
-func refuse(code string, args ...any) error {
-	r := Refusal{Code: code, Args: map[string]any{}}
-	for i := 0; i+1 < len(args); i += 2 {
-		r.Args[args[i].(string)] = args[i+1]
-	}
-	return r
-}
-
-// text is what somebody typed, as every database takes it.
-func text(typed string) string {
-	return strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(typed, ""), "\x00", ""))
-}
+// New is the campaigns of a database.
+func New(o Options) *Campaigns { return &Campaigns{o} }
 
 // Campaign is a validation over units, with everything below them.
 type Campaign struct {
@@ -95,16 +55,16 @@ type Campaign struct {
 
 // Add begins a campaign.
 func (c *Campaigns) Add(ctx context.Context, by directory.By, n Campaign) (int64, error) {
-	n.Name, n.Lead = text(n.Name), text(n.Lead)
+	n.Name, n.Lead = decision.Text(n.Name), decision.Text(n.Lead)
 	switch {
 	case by.Who == "":
-		return 0, refuse("nobody")
+		return 0, decision.Refuse("nobody")
 	case n.Name == "" || n.Lead == "":
-		return 0, refuse("no-name")
+		return 0, decision.Refuse("no-name")
 	case n.From.Check() != nil || n.To.Check() != nil || n.To < n.From:
-		return 0, refuse("no-days")
+		return 0, decision.Refuse("no-days")
 	case len(n.Units) == 0:
-		return 0, refuse("no-units")
+		return 0, decision.Refuse("no-units")
 	}
 	reg, err := c.o.Directory.Register(ctx)
 	if err != nil {
@@ -114,7 +74,7 @@ func (c *Campaigns) Add(ctx context.Context, by directory.By, n Campaign) (int64
 	n.Units = slices.Compact(n.Units)
 	for _, u := range n.Units {
 		if reg.Units[u] == nil {
-			return 0, refuse("no-units")
+			return 0, decision.Refuse("no-units")
 		}
 	}
 	err = c.o.Database.Update(ctx, func(tx *sql.Tx) error {
@@ -170,7 +130,7 @@ func (c *Campaigns) Get(ctx context.Context, n int64) (Campaign, error) {
 	if i := slices.IndexFunc(all, func(one Campaign) bool { return one.N == n }); i >= 0 {
 		return all[i], nil
 	}
-	return Campaign{}, refuse("no-campaign", "campaign", n)
+	return Campaign{}, decision.Refuse("no-campaign", "campaign", n)
 }
 
 // covers tells whether a terminal belongs to a campaign: the unit that answers for it
@@ -221,18 +181,18 @@ func (c *Campaigns) Visit(ctx context.Context, by directory.By, n int64, termina
 	}
 	switch {
 	case by.Who == "":
-		return refuse("nobody")
+		return decision.Refuse("nobody")
 	case !campaign.covers(reg, terminal, roster.DateOf(by.At)):
-		return refuse("not-in-campaign", "campaign", n)
+		return decision.Refuse("not-in-campaign", "campaign", n)
 	case day.Check() != nil || day < campaign.From || day > campaign.To:
-		return refuse("day-outside", "from", campaign.From, "to", campaign.To)
-	case text(officer) == "":
-		return refuse("no-officer")
+		return decision.Refuse("day-outside", "from", campaign.From, "to", campaign.To)
+	case decision.Text(officer) == "":
+		return decision.Refuse("no-officer")
 	}
 	err = c.o.Database.Update(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO visit (n, campaign, terminal, day, officer, who, at)
 			VALUES ((SELECT COALESCE(MAX(n), 0) + 1 FROM visit), $1, $2, $3, $4, $5, $6)`,
-			n, int64(terminal), string(day), text(officer), by.Who, by.At.UnixMilli())
+			n, int64(terminal), string(day), decision.Text(officer), by.Who, by.At.UnixMilli())
 		return err
 	})
 	if err != nil {

@@ -11,11 +11,11 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
@@ -50,6 +50,7 @@ type office struct {
 	directory *directory.Directory
 	holding   *holding.Holding
 	survey    *survey.Survey
+	decisions *decision.Decisions
 	campaigns *campaign.Campaigns
 	agent     *storetest.Agent
 	sealing   seal.SealingPublic
@@ -80,8 +81,9 @@ func newOffice(t *testing.T, dsn string) *office {
 	v, err := vault.Open(ctx, o.store, t.TempDir(), func() time.Time { return o.now })
 	ok(t, err)
 	o.survey = survey.New(o.directory, v, o.holding, placement.Usual())
-	o.campaigns = campaign.New(campaign.Options{Database: o.store, Directory: o.directory, Survey: o.survey, Holding: o.holding, Every: time.Millisecond,
+	o.decisions = decision.New(decision.Options{Database: o.store, Directory: o.directory, Survey: o.survey, Holding: o.holding,
 		Now: func() time.Time { return o.now }, Logger: slog.New(slog.DiscardHandler)})
+	o.campaigns = campaign.New(campaign.Options{Database: o.store, Directory: o.directory, Survey: o.survey, Decisions: o.decisions})
 	key, err := seal.GenerateSealingKey()
 	ok(t, err)
 	o.sealing = key.Public()
@@ -127,48 +129,29 @@ func (o *office) read() {
 }
 
 // look is the terminal with its findings and their decisions.
-func (o *office) look() (survey.Terminal, []campaign.Judged) {
+func (o *office) look() (survey.Terminal, []decision.Judged) {
 	o.t.Helper()
 	v, err := o.survey.Look(o.t.Context(), roster.DateOf(o.now), func(*directory.Terminal) bool { return true })
 	ok(o.t, err)
-	judged, err := o.campaigns.Judge(o.t.Context(), v)
+	judged, err := o.decisions.Judge(o.t.Context(), v)
 	ok(o.t, err)
 	return v.Terminals[0], judged[0]
 }
 
 // decide decides about the one finding of a class.
-func (o *office) decide(class validate.Class, ch campaign.Choice) (campaign.Effect, error) {
+func (o *office) decide(class validate.Class, ch decision.Choice) (decision.Effect, error) {
 	o.t.Helper()
 	t, all := o.look()
-	i := slices.IndexFunc(all, func(j campaign.Judged) bool { return j.Class == class })
+	i := slices.IndexFunc(all, func(j decision.Judged) bool { return j.Class == class })
 	if i < 0 {
-		o.t.Fatalf("there is no finding of class %s among %v", class, short(all))
+		o.t.Fatalf("there is no finding of class %s among %+v", class, all)
 	}
-	return o.campaigns.Decide(o.t.Context(), o.by(), t, all[i].Named, ch)
-}
-
-// short tells findings with what was decided.
-func short(all []campaign.Judged) (list []string) {
-	for _, j := range all {
-		decided := "open"
-		if j.Decision != nil {
-			decided = string(j.Decision.Act)
-		}
-		list = append(list, fmt.Sprintf("%s %s %s", j.Class, j.PIN, decided))
-	}
-	return list
-}
-
-func (o *office) expect(want ...string) {
-	o.t.Helper()
-	if _, all := o.look(); !slices.Equal(short(all), want) {
-		o.t.Errorf("there is %q, want %q", short(all), want)
-	}
+	return o.decisions.Decide(o.t.Context(), o.by(), t, all[i].Named, ch)
 }
 
 func refused(t *testing.T, err error, code string) {
 	t.Helper()
-	var r campaign.Refusal
+	var r decision.Refusal
 	if !errors.As(err, &r) || r.Code != code {
 		t.Errorf("error %v, want the refusal %s", err, code)
 	}
@@ -177,212 +160,10 @@ func refused(t *testing.T, err error, code string) {
 	}
 }
 
-func TestDecisionHoldsUntilItsFindingIsGone(t *testing.T) {
-	each(t, func(t *testing.T, o *office) {
-		ctx := t.Context()
-		o.read()
-		o.expect("a 77 open", "b 100001 open")
-		effect, err := o.decide(validate.Unknown, campaign.Choice{})
-		ok(t, err)
-		if effect != campaign.AfterEnforce {
-			t.Errorf("the effect is %s, want %s: the terminal is observed", effect, campaign.AfterEnforce)
-		}
-		effect, err = o.decide(validate.Missing, campaign.Choice{Act: validate.ActAdd, Reason: " ba\x00ru\xff "})
-		ok(t, err)
-		if effect != campaign.AfterAdd {
-			t.Errorf("the effect is %s, want %s", effect, campaign.AfterAdd)
-		}
-		o.expect("a 77 delete", "b 100001 add")
-		ok(t, o.campaigns.Settle(ctx))
-		o.expect("a 77 delete", "b 100001 add")
-
-		o.inv.Users[0] = roster.Held{Slot: 2, PIN: "100001", Name: []byte("Ani Demo"), Privilege: roster.User}
-		o.now = o.now.Add(time.Hour)
-		o.read()
-		ok(t, o.campaigns.Settle(ctx))
-		ok(t, o.campaigns.Settle(ctx)) // once is enough
-		decisions, err := o.campaigns.Decisions(ctx, o.terminal)
-		ok(t, err)
-		if len(decisions) != 2 || !decisions[0].Closed.Equal(o.now) || !decisions[1].Closed.Equal(o.now) || decisions[1].Reason != "baru" || decisions[1].By != "Eka Demo" {
-			t.Errorf("decisions are %+v, want both closed now", decisions)
-		}
-		// The same again is a finding that nobody has decided.
-		o.inv.Users = append(o.inv.Users, roster.Held{Slot: 5, PIN: "77", Name: []byte("TAMU"), Privilege: roster.Administrator,
-			Fingers: []roster.HeldFinger{{Number: 6, Algorithm: 10, Digest: protocol.Hash{7}}}})
-		o.read()
-		o.expect("a 77 open", "f 100001 open")
-	})
-}
-
-func TestLaterDecisionReplacesAnEarlierOne(t *testing.T) {
-	each(t, func(t *testing.T, o *office) {
-		o.read()
-		_, err := o.decide(validate.Unknown, campaign.Choice{Act: validate.ActAccept, Reason: "tamu tetap"})
-		ok(t, err)
-		o.expect("a 77 accept", "b 100001 open")
-		_, err = o.decide(validate.Unknown, campaign.Choice{Act: validate.ActDelete})
-		ok(t, err)
-		o.expect("a 77 delete", "b 100001 open")
-		accepted, err := o.campaigns.Accepted(t.Context(), roster.DateOf(o.now))
-		ok(t, err)
-		if len(accepted) != 0 {
-			t.Errorf("still accepted: %v", accepted)
-		}
-	})
-}
-
-func TestAcceptanceHoldsAsLongAsItsEvidence(t *testing.T) {
-	each(t, func(t *testing.T, o *office) {
-		kept := func() (list []string) {
-			accepted, err := o.campaigns.Accepted(t.Context(), roster.DateOf(o.now))
-			ok(t, err)
-			for _, f := range accepted[o.terminal] {
-				for _, k := range f.Accept(roster.Roster{}).Keep {
-					list = append(list, k.PIN)
-				}
-			}
-			return list
-		}
-		o.read()
-		_, err := o.decide(validate.Unknown, campaign.Choice{Act: validate.ActAccept, Reason: "tamu tetap"})
-		ok(t, err)
-		if got := kept(); !slices.Equal(got, []string{"77"}) {
-			t.Errorf("rosters keep %q, want the guest", got)
-		}
-		was := o.inv.Users[0]
-		o.inv.Users = nil
-		o.read()
-		ok(t, o.campaigns.Settle(t.Context()))
-		o.inv.Users = []roster.Held{was}
-		o.inv.Users[0].Slot = 9
-		o.read()
-		o.expect("a 77 accept", "b 100001 open")
-
-		o.inv.Users[0].Fingers = []roster.HeldFinger{{Number: 6, Algorithm: 10, Digest: protocol.Hash{8}}}
-		o.read()
-		o.expect("a 77 open", "b 100001 open")
-		if got := kept(); len(got) != 0 {
-			t.Errorf("rosters keep %q, though the guest has another finger", got)
-		}
-	})
-}
-
-func TestVersionRisesWhenSomethingElseMayBeAccepted(t *testing.T) {
-	each(t, func(t *testing.T, o *office) {
-		version := func() int64 {
-			n, err := o.campaigns.Version(t.Context())
-			ok(t, err)
-			return n
-		}
-		o.read()
-		_, err := o.decide(validate.Missing, campaign.Choice{})
-		ok(t, err)
-		first := version()
-		o.read()
-		if version() != first {
-			t.Error("it rises with an inventory though nothing is accepted")
-		}
-		_, err = o.decide(validate.Unknown, campaign.Choice{Act: validate.ActAccept, Reason: "tamu tetap"})
-		ok(t, err)
-		second := version()
-		o.read()
-		if third := version(); second <= first || third <= second {
-			t.Errorf("it is %d, %d with an acceptance, %d with the next inventory: want that it rises", first, second, third)
-		}
-	})
-}
-
-func TestActsThatChangeTheRegister(t *testing.T) {
-	for _, row := range []struct {
-		name   string
-		before func(o *office)
-		class  validate.Class
-		choice campaign.Choice
-		want   []string
-	}{
-		{"a PIN is mapped to whom somebody names", nil, validate.Unknown, campaign.Choice{Act: validate.ActMap, Employee: "100001"},
-			[]string{"d 77 open", "i 77 open"}},
-		{"who is missing is placed elsewhere", nil, validate.Missing, campaign.Choice{Act: validate.ActMove, Unit: "1", SK: "SK-7", From: "2020-06-01"},
-			[]string{"a 77 open"}},
-		{"who is here is placed here", func(o *office) {
-			o.edit(func(d *directory.Draft) error {
-				p := d.PlacementsOf(o.ani.ID)[0]
-				if err := d.EndPlacement(p.ID, p.From); err != nil {
-					return err
-				}
-				p.Unit = o.opd
-				_, err := d.Place(p, true)
-				return err
-			})
-			o.inv.Users[0] = roster.Held{Slot: 1, PIN: "100001", Name: []byte("Ani Demo"), Privilege: roster.User}
-		}, validate.Misplaced, campaign.Choice{Act: validate.ActMove, SK: "SK-7"}, []string{"f 100001 open", "i  open"}},
-		{"a right is granted as it is", func(o *office) {
-			o.inv.Users[0] = roster.Held{Slot: 1, PIN: "100001", Name: []byte("Ani Demo"), Privilege: roster.Administrator}
-		}, validate.Privilege, campaign.Choice{Act: validate.ActGrant, Privilege: roster.Administrator}, []string{"f 100001 open"}},
-		{"a right that was granted is taken back", func(o *office) {
-			o.edit(func(d *directory.Draft) error {
-				d.Grant(placement.Grant{Employee: o.ani.ID, Terminal: o.terminal, Privilege: roster.Manager, Period: placement.Period{From: "2020-01-01"}})
-				return nil
-			})
-			o.inv.Users = append(o.inv.Users, roster.Held{Slot: 2, PIN: "100001", Name: []byte("Ani Demo"), Privilege: roster.User})
-		}, validate.Privilege, campaign.Choice{Act: validate.ActGrant, Privilege: roster.User}, []string{"a 77 open", "f 100001 open"}},
-		{"somebody is to administer a terminal without anybody", func(o *office) {
-			o.inv.Users[0] = roster.Held{Slot: 1, PIN: "100001", Name: []byte("Ani Demo"), Privilege: roster.User}
-		}, validate.Privilege, campaign.Choice{Act: validate.ActGrant, Employee: "100001"}, []string{"f 100001 open", "i 100001 open"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			each(t, func(t *testing.T, o *office) {
-				if row.before != nil {
-					row.before(o)
-				}
-				o.read()
-				effect, err := o.decide(row.class, row.choice)
-				ok(t, err)
-				if effect != campaign.InRegister {
-					t.Errorf("the effect is %s, want %s", effect, campaign.InRegister)
-				}
-				o.expect(row.want...)
-				ok(t, o.campaigns.Settle(t.Context()))
-				decisions, err := o.campaigns.Decisions(t.Context(), o.terminal)
-				ok(t, err)
-				if len(decisions) != 1 || decisions[0].Closed.IsZero() {
-					t.Errorf("decisions are %+v, want one that has ended", decisions)
-				}
-			})
-		})
-	}
-}
-
 func (o *office) edit(change func(*directory.Draft) error) {
 	o.t.Helper()
 	_, err := o.directory.Edit(o.t.Context(), o.by(), change)
 	ok(o.t, err)
-}
-
-func TestDecisionIsRefused(t *testing.T) {
-	each(t, func(t *testing.T, o *office) {
-		o.read()
-		for _, row := range []struct {
-			class  validate.Class
-			choice campaign.Choice
-			code   string
-		}{
-			{validate.Unknown, campaign.Choice{Act: validate.ActRename}, "not-proposed"},
-			{validate.Unknown, campaign.Choice{Act: validate.ActAccept, Reason: "  "}, "no-reason"},
-			{validate.Unknown, campaign.Choice{Act: validate.ActMap}, "no-employee"},
-			{validate.Missing, campaign.Choice{Act: validate.ActMove, SK: "SK-7"}, "no-unit"},
-			{validate.Missing, campaign.Choice{Act: validate.ActMove, Unit: "1"}, "no-sk"},
-		} {
-			_, err := o.decide(row.class, row.choice)
-			refused(t, err, row.code)
-		}
-		seen, all := o.look()
-		_, err := o.campaigns.Decide(t.Context(), directory.By{At: o.now}, seen, all[0].Named, campaign.Choice{})
-		refused(t, err, "nobody")
-		if n, err := o.campaigns.Last(t.Context()); n != 0 || err != nil {
-			t.Errorf("%d decisions were kept (%v)", n, err)
-		}
-	})
 }
 
 // begin makes a campaign over the unit above the terminal's.
@@ -437,9 +218,9 @@ func TestTerminalIsSignedWhenAllIsDecided(t *testing.T) {
 			ok(t, err)
 		}
 
-		_, err = o.decide(validate.Unknown, campaign.Choice{Act: validate.ActAccept, Reason: "tamu tetap"})
+		_, err = o.decide(validate.Unknown, decision.Choice{Act: validate.ActAccept, Reason: "tamu tetap"})
 		ok(t, err)
-		_, err = o.decide(validate.Missing, campaign.Choice{})
+		_, err = o.decide(validate.Missing, decision.Choice{})
 		ok(t, err)
 		if s := o.state(n); s != report.Decided {
 			t.Errorf("the terminal is %s, want decided", s)
@@ -480,7 +261,7 @@ func TestTerminalIsSignedWhenAllIsDecided(t *testing.T) {
 		ok(t, err)
 		second := o.begin(o.uptd)
 		for _, class := range []validate.Class{validate.Missing, validate.Privilege} {
-			_, err = o.decide(class, campaign.Choice{Act: validate.ActAccept, Reason: "cuti"})
+			_, err = o.decide(class, decision.Choice{Act: validate.ActAccept, Reason: "cuti"})
 			ok(t, err)
 		}
 		_, _, err = o.sign(second, paper("800/1"))
@@ -495,7 +276,7 @@ func TestNothingThatWasSignedCanBeChanged(t *testing.T) {
 		o.read()
 		n := o.begin(o.uptd)
 		for _, class := range []validate.Class{validate.Missing, validate.Privilege} {
-			_, err := o.decide(class, campaign.Choice{Act: validate.ActAccept, Reason: "cuti"})
+			_, err := o.decide(class, decision.Choice{Act: validate.ActAccept, Reason: "cuti"})
 			ok(t, err)
 		}
 		_, _, err := o.sign(n, paper("800/1"))
@@ -581,11 +362,11 @@ func TestCampaignTellsWhatEndedInIt(t *testing.T) {
 		end := func(at time.Time, class validate.Class, change func()) {
 			o.now = at
 			o.read()
-			_, err := o.decide(class, campaign.Choice{})
+			_, err := o.decide(class, decision.Choice{})
 			ok(t, err)
 			change()
 			o.read()
-			ok(t, o.campaigns.Settle(t.Context()))
+			ok(t, o.decisions.Settle(t.Context()))
 		}
 		end(time.Date(2026, 1, 29, 16, 59, 0, 0, time.UTC), validate.Unknown, func() { o.inv.Users = nil })
 		end(time.Date(2026, 1, 29, 17, 1, 0, 0, time.UTC), validate.Missing, func() {
@@ -616,51 +397,5 @@ func TestCampaignIsRefused(t *testing.T) {
 		refused(t, err, "nobody")
 		_, err = o.campaigns.Get(t.Context(), 1)
 		refused(t, err, "no-campaign")
-	})
-}
-
-// What is gone is seen by itself, once the inventory or the register says so.
-func TestRunClosesWhatIsGone(t *testing.T) {
-	each(t, func(t *testing.T, o *office) {
-		o.read()
-		for _, class := range []validate.Class{validate.Unknown, validate.Missing} {
-			_, err := o.decide(class, campaign.Choice{})
-			ok(t, err)
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { ok(t, o.campaigns.Run(ctx)) })
-		defer running.Wait()
-		defer stop()
-		closed := func(want int) {
-			t.Helper()
-			tick := time.NewTicker(2 * time.Millisecond)
-			defer tick.Stop()
-			for deadline := time.Now().Add(20 * time.Second); ; <-tick.C {
-				decisions, err := o.campaigns.Decisions(t.Context(), o.terminal)
-				ok(t, err)
-				n := 0
-				for _, d := range decisions {
-					if !d.Closed.IsZero() {
-						n++
-					}
-				}
-				if n == want {
-					return
-				}
-				if time.Now().After(deadline) {
-					t.Fatalf("%d decisions are closed, want %d", n, want)
-				}
-			}
-		}
-		o.edit(func(d *directory.Draft) error {
-			return d.AddAlias(directory.Alias{Employee: o.ani.ID, Terminal: o.terminal, PIN: "77", Period: placement.Period{From: "2020-01-01"}})
-		})
-		closed(2)
-		_, err := o.decide(validate.Name, campaign.Choice{})
-		ok(t, err)
-		o.inv.Users[0].Name = []byte("Ani Demo")
-		o.read()
-		closed(3)
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/report"
@@ -32,11 +33,11 @@ type Paper struct {
 func (p Paper) check() error {
 	for _, typed := range []string{p.Number, p.Place, p.Agency.Name, p.Agency.Position, p.Office.Name, p.Office.Position} {
 		if typed == "" {
-			return refuse("paper-incomplete")
+			return decision.Refuse("paper-incomplete")
 		}
 	}
 	if p.Day.Check() != nil {
-		return refuse("no-days")
+		return decision.Refuse("no-days")
 	}
 	for _, s := range []report.Signer{p.Agency, p.Office} {
 		if s.NIP == "" {
@@ -55,9 +56,9 @@ func (p Paper) check() error {
 func (c *Campaigns) Sign(ctx context.Context, by directory.By, n int64, terminal placement.TerminalID, paper Paper) (s Signed, fresh bool, err error) {
 	for _, typed := range []*string{&paper.Number, &paper.Place, &paper.Agency.Name, &paper.Agency.NIP, &paper.Agency.Position,
 		&paper.Office.Name, &paper.Office.NIP, &paper.Office.Position} {
-		*typed = text(*typed)
+		*typed = decision.Text(*typed)
 	}
-	if err := c.Settle(ctx); err != nil {
+	if err := c.o.Decisions.Settle(ctx); err != nil {
 		return s, false, err
 	}
 	p, err := c.Progress(ctx, n, roster.DateOf(by.At))
@@ -67,15 +68,15 @@ func (c *Campaigns) Sign(ctx context.Context, by directory.By, n int64, terminal
 	t, found := p.terminal(terminal)
 	switch {
 	case by.Who == "":
-		return s, false, refuse("nobody")
+		return s, false, decision.Refuse("nobody")
 	case !found:
-		return s, false, refuse("not-in-campaign", "campaign", n)
+		return s, false, decision.Refuse("not-in-campaign", "campaign", n)
 	case t.Minutes != nil:
 		return *t.Minutes, false, nil
 	case t.Line.State == report.Unread:
-		return s, false, refuse("unread", "serial", t.Serial, "from", p.Campaign.From)
+		return s, false, decision.Refuse("unread", "serial", t.Serial, "from", p.Campaign.From)
 	case t.Line.State == report.Open:
-		return s, false, refuse("undecided", "serial", t.Serial, "findings", t.Line.Open)
+		return s, false, decision.Refuse("undecided", "serial", t.Serial, "findings", t.Line.Open)
 	}
 	if err := paper.check(); err != nil {
 		return s, false, err
@@ -96,7 +97,7 @@ func (c *Campaigns) Sign(ctx context.Context, by directory.By, n int64, terminal
 			return nil // somebody else was first
 		}
 		if number > 0 {
-			return refuse("number-taken", "number", paper.Number)
+			return decision.Refuse("number-taken", "number", paper.Number)
 		}
 		fresh = true
 		_, err := tx.ExecContext(ctx, `INSERT INTO minutes (n, campaign, terminal, number, who, at, digest, content)
@@ -193,5 +194,5 @@ func (c *Campaigns) unsigned(ctx context.Context, terminal placement.TerminalID)
 	if t := reg.Terminals[terminal]; t != nil {
 		serial = t.Serial
 	}
-	return refuse("not-signed", "serial", serial)
+	return decision.Refuse("not-signed", "serial", serial)
 }

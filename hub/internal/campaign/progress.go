@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/report"
@@ -24,9 +25,9 @@ type Progress struct {
 type Standing struct {
 	survey.Terminal
 	Line     report.Line
-	Findings []Judged
-	Closed   []Decision // whose findings are gone, since the campaign began
-	Minutes  *Signed    // nil: not signed
+	Findings []decision.Judged
+	Closed   []decision.Decision // whose findings are gone, since the campaign began
+	Minutes  *Signed             // nil: not signed
 }
 
 // Progress looks at all terminals of a campaign as of a day.
@@ -43,11 +44,11 @@ func (c *Campaigns) Progress(ctx context.Context, n int64, day roster.Date) (*Pr
 	if err != nil {
 		return nil, err
 	}
-	standing, err := c.standing(ctx)
+	judged, err := c.o.Decisions.Judge(ctx, v)
 	if err != nil {
 		return nil, err
 	}
-	ended, err := c.decisions(ctx, "WHERE c.at >= $1", begin(campaign.From).UnixMilli())
+	ended, err := c.o.Decisions.Ended(ctx, begin(campaign.From))
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +61,6 @@ func (c *Campaigns) Progress(ctx context.Context, n int64, day roster.Date) (*Pr
 		return nil, err
 	}
 	p := &Progress{Campaign: campaign, Summary: report.Summary{Campaign: campaign.content(v.Register, day), Day: day}}
-	judged := judge(v, standing)
 	for i, t := range v.Terminals {
 		s := Standing{Terminal: t, Findings: judged[i], Line: visits[t.ID]}
 		for _, d := range ended {

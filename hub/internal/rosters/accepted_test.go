@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/rosters"
@@ -41,7 +41,7 @@ func (d *decisions) set(accepted map[placement.TerminalID][]validate.Finding) {
 	d.accepted = accepted
 }
 
-var _ rosters.Decisions = (*campaign.Campaigns)(nil)
+var _ rosters.Decisions = (*decision.Decisions)(nil)
 
 // A roster leaves alone what was accepted, from the next look at the decisions on, and
 // no longer than it is.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
@@ -43,7 +43,7 @@ type province struct {
 	vault      *vault.Vault
 	holding    *holding.Holding
 	rosters    *rosters.Rosters
-	campaigns  *campaign.Campaigns
+	decisions  *decision.Decisions
 	settings   placement.Settings
 	generation func(context.Context) (protocol.Generation, error)
 	employee   placement.EmployeeID
@@ -74,10 +74,10 @@ func each(t *testing.T, body func(p *province)) {
 		p.directory, p.holding = directory.New(s, settings), holding.New(s)
 		p.vault, err = vault.Open(t.Context(), s, t.TempDir(), p.clock)
 		ok(t, err)
-		p.campaigns = campaign.New(campaign.Options{Database: s, Directory: p.directory, Holding: p.holding, Now: p.clock, Logger: slog.New(slog.DiscardHandler),
+		p.decisions = decision.New(decision.Options{Database: s, Directory: p.directory, Holding: p.holding, Now: p.clock, Logger: slog.New(slog.DiscardHandler),
 			Survey: survey.New(p.directory, p.vault, p.holding, settings)})
 		p.generation = s.Generation
-		p.rosters = p.with(p.campaigns)
+		p.rosters = p.with(p.decisions)
 		p.edit(func(d *directory.Draft) error {
 			var units []placement.UnitID
 			for _, code := range []string{"bkpsdmd", "samsat-belitung"} {

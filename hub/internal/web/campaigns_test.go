@@ -103,7 +103,7 @@ func TestFindingsAreShownAndDecided(t *testing.T) {
 
 	// What is gone is not decided again, and nothing is decided about what has changed.
 	w.holds(atKoba)
-	ok(t, w.campaigns.Settle(t.Context()))
+	ok(t, w.decisions.Settle(t.Context()))
 	says(t, w.done(cookies, guest, url.Values{"act": {"delete"}}), "Ketidaksesuaian itu sudah tidak ada, atau buktinya berubah.",
 		"1 ketidaksesuaian belum diputuskan.", "Sudah selesai", "ganti nama di mesin oleh Eka Demo")
 	for _, path := range []string{"/findings/samsat-koba/NOBODY", "/campaigns/9", "/campaigns/x"} {

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/job"
@@ -49,6 +50,7 @@ type hub struct {
 	directory *directory.Directory
 	vault     *vault.Vault
 	holding   *holding.Holding
+	decisions *decision.Decisions
 	campaigns *campaign.Campaigns
 	jobs      *job.Jobs
 	rosters   *rosters.Rosters
@@ -92,12 +94,13 @@ func newHub(t testing.TB) *hub {
 	ok(t, err)
 	logger := slog.New(slog.NewTextHandler(h.log, nil))
 	look := survey.New(h.directory, h.vault, h.holding, placement.Usual())
-	h.campaigns = campaign.New(campaign.Options{Database: s, Directory: h.directory, Holding: h.holding, Now: h.clock, Logger: logger, Survey: look})
-	h.rosters = rosters.New(rosters.Options{Directory: h.directory, Vault: h.vault, Holding: h.holding, Decisions: h.campaigns, Settings: placement.Usual(),
+	h.decisions = decision.New(decision.Options{Database: s, Directory: h.directory, Holding: h.holding, Survey: look, Now: h.clock, Logger: logger})
+	h.campaigns = campaign.New(campaign.Options{Database: s, Directory: h.directory, Survey: look, Decisions: h.decisions})
+	h.rosters = rosters.New(rosters.Options{Directory: h.directory, Vault: h.vault, Holding: h.holding, Decisions: h.decisions, Settings: placement.Usual(),
 		Generation: s.Generation, Changed: func(protocol.SiteID) {}, Now: h.clock, Logger: logger})
 	h.jobs = job.New(s, h.directory)
 	h.pages = web.New(web.Options{
-		Store: s, Directory: h.directory, Vault: h.vault, Holding: h.holding, Survey: look, Campaigns: h.campaigns, Jobs: h.jobs, Settings: placement.Usual(),
+		Store: s, Directory: h.directory, Vault: h.vault, Holding: h.holding, Survey: look, Decisions: h.decisions, Campaigns: h.campaigns, Jobs: h.jobs, Settings: placement.Usual(),
 		Whereabouts: whereabouts.New(whereabouts.Options{Register: h.directory.Register, Best: h.vault.Best, State: s.State, Holding: h.holding, Settings: placement.Usual()}),
 		Metrics:     h.meter, Version: "v0.1.0", Logger: logger,
 		StoreSize: func() (int64, error) { return 4096, nil },

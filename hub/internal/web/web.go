@@ -44,7 +44,7 @@ type Holding interface {
 	terminals.Holding
 }
 
-// Campaigns is what was decided, and who may let an agent do it.
+// Campaigns is what was signed, and who may let an agent do what was decided.
 type Campaigns interface {
 	campaigns.Campaigns
 	terminals.Modes
@@ -60,6 +60,7 @@ type Options struct {
 	Vault       people.Vault
 	Holding     Holding
 	Survey      campaigns.Survey
+	Decisions   campaigns.Decisions
 	Campaigns   Campaigns
 	Jobs        captures.Jobs
 	Settings    placement.Settings
@@ -111,7 +112,7 @@ func New(o Options) http.Handler {
 		frame, s.sites, punches.New(frame, o.Store, register),
 		people.New(frame, people.Options{Directory: o.Directory, Vault: o.Vault, Holding: o.Holding, Whereabouts: o.Whereabouts.Of}),
 		placements.New(frame, placements.Options{Directory: o.Directory, Vault: o.Vault, Holding: o.Holding, Settings: o.Settings}),
-		campaigns.New(frame, campaigns.Options{Directory: o.Directory, Survey: o.Survey, Campaigns: o.Campaigns}),
+		campaigns.New(frame, campaigns.Options{Directory: o.Directory, Survey: o.Survey, Decisions: o.Decisions, Campaigns: o.Campaigns}),
 		captures.New(frame, captures.Options{Directory: o.Directory, Vault: o.Vault, Jobs: o.Jobs}),
 		terminals.New(frame, terminals.Options{Directory: o.Directory, Holding: o.Holding, Modes: o.Campaigns, Tasks: o.Whereabouts.Tasks, Settings: o.Settings}),
 	} {

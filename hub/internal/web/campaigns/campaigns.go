@@ -16,6 +16,7 @@ import (
 	"strconv"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/report"
@@ -38,11 +39,15 @@ type Survey interface {
 	Look(ctx context.Context, day roster.Date, chosen func(*directory.Terminal) bool) (*survey.View, error)
 }
 
-// Campaigns is what is decided and signed.
+// Decisions is what is decided about findings.
+type Decisions interface {
+	Judge(ctx context.Context, v *survey.View) ([][]decision.Judged, error)
+	Of(ctx context.Context, terminal placement.TerminalID) ([]decision.Decision, error)
+	Decide(ctx context.Context, by directory.By, t survey.Terminal, f report.Named, ch decision.Choice) (decision.Effect, error)
+}
+
+// Campaigns is what is led and signed.
 type Campaigns interface {
-	Judge(ctx context.Context, v *survey.View) ([][]campaign.Judged, error)
-	Decisions(ctx context.Context, terminal placement.TerminalID) ([]campaign.Decision, error)
-	Decide(ctx context.Context, by directory.By, t survey.Terminal, f report.Named, ch campaign.Choice) (campaign.Effect, error)
 	List(ctx context.Context) ([]campaign.Campaign, error)
 	Add(ctx context.Context, by directory.By, n campaign.Campaign) (int64, error)
 	Progress(ctx context.Context, n int64, day roster.Date) (*campaign.Progress, error)
@@ -54,6 +59,7 @@ type Campaigns interface {
 type Options struct {
 	Directory Directory
 	Survey    Survey
+	Decisions Decisions
 	Campaigns Campaigns
 }
 
@@ -118,7 +124,7 @@ func (p *Pages) by(form *shell.Form, act, subject string) directory.By {
 
 // refused notes beside a form why it was not done; other errors are for the caller.
 func (v speech) refused(form *shell.Form, err error) bool {
-	var no campaign.Refusal
+	var no decision.Refusal
 	var problem directory.Problem
 	code, args := "", map[string]any(nil)
 	switch {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/validate"
@@ -32,7 +32,7 @@ func (p *Pages) found(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	judged, err := p.Campaigns.Judge(r.Context(), seen)
+	judged, err := p.Decisions.Judge(r.Context(), seen)
 	if err != nil {
 		return err
 	}
@@ -59,11 +59,11 @@ func (p *Pages) found(w http.ResponseWriter, r *http.Request) error {
 type findingsView struct {
 	speech
 	survey.Terminal
-	All     []campaign.Judged
-	History []campaign.Decision // of findings that are gone, the newest first
+	All     []decision.Judged
+	History []decision.Decision // of findings that are gone, the newest first
 	Units   []unit
 
-	Finding campaign.Judged // of decide.html
+	Finding decision.Judged // of decide.html
 	Form    *shell.Form
 }
 
@@ -95,7 +95,7 @@ func (v findingsView) Classes() (classes []validate.Class) {
 
 // Effect is what an act would lead to now.
 func (v findingsView) Effect(a validate.Act) string {
-	return v.Name("effect", campaign.Foresee(v.Mode, v.Finding.Finding, campaign.Choice{Act: a}))
+	return v.Name("effect", decision.Foresee(v.Mode, v.Finding.Finding, decision.Choice{Act: a}))
 }
 
 // Offers tells whether an act is among those that are proposed.
@@ -130,7 +130,7 @@ func (p *Pages) look(r *http.Request) (v findingsView, err error) {
 	if len(seen.Terminals) == 0 {
 		return v, shell.NotFound("no-terminal")
 	}
-	judged, err := p.Campaigns.Judge(r.Context(), seen)
+	judged, err := p.Decisions.Judge(r.Context(), seen)
 	if err != nil {
 		return v, err
 	}
@@ -167,7 +167,7 @@ func (p *Pages) decideClass(w http.ResponseWriter, r *http.Request) error {
 		if !form.Good() || j.Decision != nil || string(j.Class) != form.Get("class") {
 			continue
 		}
-		_, err := p.Campaigns.Decide(r.Context(), p.by(form, "finding decide", string(v.Serial)+" "+j.ID()), v.Terminal, j.Named, campaign.Choice{})
+		_, err := p.Decisions.Decide(r.Context(), p.by(form, "finding decide", string(v.Serial)+" "+j.ID()), v.Terminal, j.Named, decision.Choice{})
 		if err != nil && !v.refused(form, err) {
 			return err
 		}
@@ -180,7 +180,7 @@ func (p *Pages) decideClass(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Pages) showFindings(w http.ResponseWriter, r *http.Request, v findingsView, code int) error {
-	decisions, err := p.Campaigns.Decisions(r.Context(), v.ID)
+	decisions, err := p.Decisions.Of(r.Context(), v.ID)
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (p *Pages) theFinding(r *http.Request) (v findingsView, found bool, err err
 	if v, err = p.look(r); err != nil {
 		return v, false, err
 	}
-	i := slices.IndexFunc(v.All, func(j campaign.Judged) bool { return j.ID() == r.PathValue("finding") })
+	i := slices.IndexFunc(v.All, func(j decision.Judged) bool { return j.ID() == r.PathValue("finding") })
 	if i < 0 {
 		return v, false, nil
 	}
@@ -235,13 +235,13 @@ func (p *Pages) decide(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	v.Form = form
-	choice := campaign.Choice{Act: validate.Act(form.Get("act")), Reason: form.Text("reason"), Employee: form.Text("employee"),
+	choice := decision.Choice{Act: validate.Act(form.Get("act")), Reason: form.Text("reason"), Employee: form.Text("employee"),
 		Unit: form.Text("unit"), SK: form.Text("sk"), Privilege: roster.Privilege(form.Get("privilege"))}
 	if choice.Act == "" {
 		form.Refuse("form", v.Text("choose-act"))
 	}
 	if form.Good() {
-		effect, err := p.Campaigns.Decide(r.Context(), p.by(form, "finding decide", string(v.Serial)+" "+v.Finding.ID()), v.Terminal, v.Finding.Named, choice)
+		effect, err := p.Decisions.Decide(r.Context(), p.by(form, "finding decide", string(v.Serial)+" "+v.Finding.ID()), v.Terminal, v.Finding.Named, choice)
 		if err == nil {
 			p.Done(w, r, v.Path(), "notice-"+string(effect))
 			return nil

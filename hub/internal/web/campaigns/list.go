@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
@@ -134,7 +135,7 @@ func (p *Pages) read(r *http.Request) (v progressView, err error) {
 		return v, err
 	}
 	v.Progress, err = p.Campaigns.Progress(r.Context(), n, v.Today)
-	var no campaign.Refusal
+	var no decision.Refusal
 	if errors.As(err, &no) {
 		return v, shell.NotFound("no-campaign")
 	}

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
@@ -120,7 +120,7 @@ func (p *Pages) saveMode(w http.ResponseWriter, r *http.Request) error {
 	if form.Good() {
 		by := directory.By{Who: form.Officer, At: p.Now(), Act: "terminal mode", Subject: string(v.Serial)}
 		_, err = p.Modes.SetMode(r.Context(), by, v.Known.ID, mode)
-		var refused campaign.Refusal
+		var refused decision.Refusal
 		if errors.As(err, &refused) {
 			said, _ := v.Tell("campaign.error-"+refused.Code, refused.Args)
 			form.Refuse("mode", said)

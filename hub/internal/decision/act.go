@@ -1,4 +1,4 @@
-package campaign
+package decision
 
 import (
 	"context"
@@ -38,8 +38,8 @@ const (
 
 // Decide keeps what somebody decided about a finding of a terminal, and changes the
 // register where the act is a change of it. The finding must come from a look.
-func (c *Campaigns) Decide(ctx context.Context, by directory.By, t survey.Terminal, f report.Named, ch Choice) (Effect, error) {
-	ch.Reason, ch.SK = text(ch.Reason), text(ch.SK)
+func (ds *Decisions) Decide(ctx context.Context, by directory.By, t survey.Terminal, f report.Named, ch Choice) (Effect, error) {
+	ch.Reason, ch.SK = Text(ch.Reason), Text(ch.SK)
 	if ch.Act == "" {
 		ch.Act = f.Acts[0]
 	}
@@ -48,17 +48,17 @@ func (c *Campaigns) Decide(ctx context.Context, by directory.By, t survey.Termin
 	}
 	switch {
 	case by.Who == "":
-		return "", refuse("nobody")
+		return "", Refuse("nobody")
 	case !slices.Contains(f.Acts, ch.Act):
-		return "", refuse("not-proposed", "id", f.ID(), "act", ch.Act)
+		return "", Refuse("not-proposed", "id", f.ID(), "act", ch.Act)
 	case ch.Act == validate.ActAccept && ch.Reason == "":
-		return "", refuse("no-reason")
+		return "", Refuse("no-reason")
 	}
-	effect, err := c.carryOut(ctx, by, t, f, ch)
+	effect, err := ds.carryOut(ctx, by, t, f, ch)
 	if err != nil {
 		return "", err
 	}
-	return effect, c.record(ctx, by, t, f, ch.Act, ch.Reason)
+	return effect, ds.record(ctx, by, t, f, ch.Act, ch.Reason)
 }
 
 // Foresee says what a choice would lead to at a terminal in a mode.
@@ -75,12 +75,12 @@ func Foresee(mode roster.Mode, f validate.Finding, ch Choice) Effect {
 }
 
 // carryOut does what is to be done in the register, and says what follows.
-func (c *Campaigns) carryOut(ctx context.Context, by directory.By, t survey.Terminal, f report.Named, ch Choice) (Effect, error) {
+func (ds *Decisions) carryOut(ctx context.Context, by directory.By, t survey.Terminal, f report.Named, ch Choice) (Effect, error) {
 	effect := Foresee(t.Mode, f.Finding, ch)
 	if effect != InRegister {
 		return effect, nil
 	}
-	_, err := c.o.Directory.Edit(ctx, by, func(d *directory.Draft) error {
+	_, err := ds.o.Directory.Edit(ctx, by, func(d *directory.Draft) error {
 		switch ch.Act {
 		case validate.ActMap:
 			return mapPIN(d, t, f, ch)
@@ -109,7 +109,7 @@ func who(d *directory.Draft, chosen, otherwise string) (*directory.Employee, err
 		chosen = otherwise
 	}
 	if chosen == "" {
-		return nil, refuse("no-employee")
+		return nil, Refuse("no-employee")
 	}
 	e, found := d.EmployeeBy(chosen)
 	if !found {
@@ -142,10 +142,10 @@ func move(d *directory.Draft, t survey.Terminal, f report.Named, ch Choice) erro
 		}
 		u = named
 	} else if f.Class == validate.Missing || u == nil {
-		return refuse("no-unit")
+		return Refuse("no-unit")
 	}
 	if ch.SK == "" {
-		return refuse("no-sk")
+		return Refuse("no-sk")
 	}
 	_, err = d.Place(directory.Placement{
 		Placement: placement.Placement{Employee: e.ID, Unit: u.ID, Kind: placement.Definitive, Period: placement.Period{From: ch.From}},

@@ -1,5 +1,5 @@
 -- What people decided about findings, and the campaigns in which they did. Rows are
--- only ever added. See package campaign.
+-- only ever added. See packages decision and campaign.
 
 -- +goose Up
 

@@ -44,7 +44,13 @@ const again = 5 * time.Minute
 // Pull is made by New and run once.
 type Pull struct {
 	o     Options
-	asked map[protocol.Serial]asked
+	asked map[place]asked
+}
+
+// place is a terminal: two sites may have one serial.
+type place struct {
+	site   protocol.SiteID
+	serial protocol.Serial
 }
 
 // asked is the inventory for which a terminal was last asked, and when.
@@ -58,7 +64,7 @@ func New(o Options) *Pull {
 	if o.Every == 0 {
 		o.Every = 2 * time.Second
 	}
-	return &Pull{o: o, asked: map[protocol.Serial]asked{}}
+	return &Pull{o: o, asked: map[place]asked{}}
 }
 
 // Run asks until ctx ends.
@@ -102,7 +108,8 @@ func (p *Pull) look(ctx context.Context, t *directory.Terminal) error {
 	if err != nil {
 		return fmt.Errorf("read inventory of terminal %s: %w", t.Serial, err)
 	}
-	if last := p.asked[t.Serial]; last.inventory == inv.Digest && p.o.Now().Sub(last.at) < again {
+	at := place{t.Site, t.Serial}
+	if last := p.asked[at]; last.inventory == inv.Digest && p.o.Now().Sub(last.at) < again {
 		return nil
 	}
 	var lacking []protocol.Hash
@@ -117,7 +124,7 @@ func (p *Pull) look(ctx context.Context, t *directory.Terminal) error {
 			}
 		}
 	}
-	p.asked[t.Serial] = asked{inv.Digest, p.o.Now()}
+	p.asked[at] = asked{inv.Digest, p.o.Now()}
 	if len(lacking) > 0 {
 		p.o.Ask(t.Site, t.Serial, lacking)
 	}

@@ -80,3 +80,30 @@ func TestOnlyWhatWasNeverSeenIsAskedFor(t *testing.T) {
 	o.now = o.now.Add(time.Hour)
 	look()
 }
+
+// twins are two sites whose terminals of enrolment say one serial and hold the same.
+type twins struct{ office }
+
+func (*twins) Register(context.Context) (*directory.Register, error) {
+	enrolment := directory.Facts{directory.TerminalEnrolment: {{Since: "2026-01-01", Value: "yes"}}}
+	return &directory.Register{Terminals: map[placement.TerminalID]*directory.Terminal{
+		1: {ID: 1, Site: "bkpsdmd", Serial: "RECORDING", Facts: enrolment}, 2: {ID: 2, Site: "samsat", Serial: "RECORDING", Facts: enrolment},
+	}}, nil
+}
+
+func TestTwoSitesWithOneSerialAreAskedEachOnce(t *testing.T) {
+	o := &twins{office{digest: protocol.Hash{1}, now: time.Date(2026, 1, 6, 5, 0, 0, 0, time.UTC)}}
+	asked := map[protocol.SiteID]int{}
+	p := pull.New(pull.Options{
+		Directory: o, Holding: o, Vault: o, Now: func() time.Time { return o.now }, Logger: slog.New(slog.DiscardHandler),
+		Ask: func(site protocol.SiteID, _ protocol.Serial, _ []protocol.Hash) { asked[site]++ },
+	})
+	for range 2 {
+		if err := p.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked["bkpsdmd"] != 1 || asked["samsat"] != 1 {
+		t.Errorf("asked %v times, want each site once", asked)
+	}
+}

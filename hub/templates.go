@@ -100,7 +100,7 @@ func (t templates) captured(ctx context.Context, site protocol.SiteID, serial pr
 			vault.Template{
 				Held: vault.Held{
 					Ref:    vault.Ref{Employee: int64(j.Employee), Finger: l.Finger, Algorithm: l.Algorithm, Digest: l.Digest},
-					Origin: fmt.Sprintf("captured at %s/%s, job %d", site, serial, j.ID), Captured: at, Best: true,
+					Origin: vault.Origin{Kind: vault.OriginCaptured, Site: site, Serial: serial, Job: j.ID}.String(), Captured: at, Best: true,
 				},
 				Plain: vault.NewPlain(l.Data),
 			})

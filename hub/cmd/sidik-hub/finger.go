@@ -117,7 +117,7 @@ func (o *operator) fingerList() *cobra.Command {
 					if h.Best {
 						best = "*"
 					}
-					fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s\n", h.Finger, h.Algorithm, h.Digest.Short(), h.Origin, best)
+					fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s\n", h.Finger, h.Algorithm, h.Digest.Short(), o.words().Origin(h.Origin), best)
 				}
 				return w.Flush()
 			})

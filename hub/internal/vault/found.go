@@ -33,7 +33,7 @@ type Find struct {
 
 // where is how audit and origin name the place.
 func (f Found) where() string {
-	return fmt.Sprintf("%s at %s/%s, PIN %s", f.Kind, f.Site, f.Serial, f.PIN)
+	return Origin{Kind: f.Kind, Site: f.Site, Serial: f.Serial, PIN: f.PIN}.String()
 }
 
 // sealing binds a found template to its row, under the data key of its day.

@@ -25,7 +25,7 @@ type Ref struct {
 // Held is what the vault tells about a template without opening it.
 type Held struct {
 	Ref
-	Origin   string    // where it was captured or found, in the words of whoever put it
+	Origin   string    // where it came from, as Origin writes it
 	Captured time.Time // to the millisecond; zero where nobody knows
 	Best     bool      // the copy that rosters name; one for each finger and algorithm
 }

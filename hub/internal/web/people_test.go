@@ -117,14 +117,14 @@ func TestEmployeeIsShown(t *testing.T) {
 		says(t, text, "Drs. Budi Demo, M.Si. Aktif PIN "+w.pin("Budi Demo")+" Lihat presensi NIP 198502022010011902 Jenis pegawai PNS Jabatan Penata Layanan Golongan III/b",
 			"UPTD KPHL Belantu Mendanau akan datang Plt/Plh 1 Februari 2026 1 Agustus 2026 821.2/77/2026 29 Desember 2025 1 Februari 2026 Akhiri",
 			"UPTD Samsat Koba sekarang Definitif 1 Januari 2025 tanpa batas waktu 800/1/2025 1 Januari 2025 Akhiri",
-			"5 · ibu jari kanan 10 capture at bkpsdmd/CKJ2200001 4 Januari 2026 08.15 dipakai",
+			"5 · ibu jari kanan 10 direkam di mesin CKJ2200001, bkpsdmd (perekaman nomor 7) 4 Januari 2026 08.15 dipakai",
 			"Riwayat NIP 198502022010011902 sejak 1 Januari 2025", "Riwayat status Aktif sejak 1 Januari 2025",
 			"198502022010011902 di semua mesin 1 Januari 2025 – tanpa batas waktu",
 			"CKJ2205001 samsat-koba tercantum revisi 1.1 jari 5 ada PIN "+w.pin("Budi Demo")+" jari 5 diterima hari ini 08.15.00 sesuai")
 	})
 	t.Run("in English", func(t *testing.T) {
 		text, _ := w.page(budi, "en")
-		says(t, text, "UPTD KPHL Belantu Mendanau to come Acting 1 February 2026 1 August 2026", "5 · right thumb 10",
+		says(t, text, "UPTD KPHL Belantu Mendanau to come Acting 1 February 2026 1 August 2026", "5 · right thumb 10 recorded at terminal CKJ2200001, bkpsdmd (capture number 7)",
 			"CKJ2205001 samsat-koba named revision 1.1 fingers 5 there PIN", "received today 08:15:00 equal")
 	})
 	t.Run("nothing of a template is on the page", func(t *testing.T) {

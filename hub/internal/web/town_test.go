@@ -141,7 +141,7 @@ func (w *town) record(name string, finger uint8) {
 	plain := fmt.Appendf(nil, "invented template %d", w.templates)
 	ok(w.t, w.vault.Put(w.t.Context(), vault.By{Who: "Ujang Demo", Why: "test"}, vault.Template{
 		Held: vault.Held{Ref: vault.Ref{Employee: int64(w.people[name]), Finger: finger, Algorithm: 10, Digest: sha256.Sum256(plain)},
-			Origin: "capture at bkpsdmd/CKJ2200001", Captured: now().Add(-48 * time.Hour), Best: true},
+			Origin: "captured at bkpsdmd/CKJ2200001, job 7", Captured: now().Add(-48 * time.Hour), Best: true},
 		Plain: vault.NewPlain(plain),
 	}))
 }

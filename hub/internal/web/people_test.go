@@ -127,6 +127,17 @@ func TestEmployeeIsShown(t *testing.T) {
 		says(t, text, "UPTD KPHL Belantu Mendanau to come Acting 1 February 2026 1 August 2026", "5 · right thumb 10 recorded at terminal CKJ2200001, bkpsdmd (capture number 7)",
 			"CKJ2205001 samsat-koba named revision 1.1 fingers 5 there PIN", "received today 08:15:00 equal")
 	})
+	t.Run("and leads to all their punches, under whatever PIN", func(t *testing.T) {
+		w.offices[atKoba].punch(now(), punchAt(serialOf(atKoba), "198502022010011902", "2026-01-06T07:31:00"))
+		_, html := w.page(budi, "")
+		link := regexp.MustCompile(`href="(/punches[^"]+)"`).FindStringSubmatch(html)
+		if link == nil {
+			t.Fatal("the page leads to no punches")
+		}
+		if got := w.pins(link[1]); got != "198502022010011902" {
+			t.Errorf("%s shows punches of PINs %q, want the one of old", link[1], got)
+		}
+	})
 	t.Run("nothing of a template is on the page", func(t *testing.T) {
 		_, html := w.page(budi, "")
 		held, err := w.vault.Have(t.Context(), int64(w.people["Budi Demo"]))

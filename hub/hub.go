@@ -199,7 +199,7 @@ func (h *Hub) run(ctx context.Context, pages net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	where := whereabouts.New(whereabouts.Options{
-		Register: h.register.Register, Best: h.fingers.Best, State: h.store.State, Holding: h.held, Settings: placement.Usual(),
+		Register: h.register.Register, Vault: h.fingers, State: h.store.State, Holding: h.held, Settings: placement.Usual(),
 	})
 	server := &http.Server{
 		Handler: web.New(web.Options{

@@ -40,7 +40,7 @@ func (o *operator) withWhereabouts(ctx context.Context, f func(reg *directory.Re
 			return err
 		}
 		return f(reg, whereabouts.New(whereabouts.Options{
-			Register: d.Register, Best: v.Best, State: s.State, Holding: holding.New(s), Settings: placement.Usual(),
+			Register: d.Register, Vault: v, State: s.State, Holding: holding.New(s), Settings: placement.Usual(),
 		}))
 	})
 }

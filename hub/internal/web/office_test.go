@@ -101,7 +101,7 @@ func newHub(t testing.TB) *hub {
 	h.jobs = job.New(s, h.directory)
 	h.pages = web.New(web.Options{
 		Store: s, Directory: h.directory, Vault: h.vault, Holding: h.holding, Survey: look, Decisions: h.decisions, Campaigns: h.campaigns, Jobs: h.jobs, Settings: placement.Usual(),
-		Whereabouts: whereabouts.New(whereabouts.Options{Register: h.directory.Register, Best: h.vault.Best, State: s.State, Holding: h.holding, Settings: placement.Usual()}),
+		Whereabouts: whereabouts.New(whereabouts.Options{Register: h.directory.Register, Vault: h.vault, State: s.State, Holding: h.holding, Settings: placement.Usual()}),
 		Metrics:     h.meter, Version: "v0.1.0", Logger: logger,
 		StoreSize: func() (int64, error) { return 4096, nil },
 		Now:       h.clock,

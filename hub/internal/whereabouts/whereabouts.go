@@ -25,10 +25,16 @@ type Holding interface {
 	Outcomes(ctx context.Context, site protocol.SiteID, serial protocol.Serial, pin string) ([]holding.Outcome, error)
 }
 
+// Vault is whose fingers there are: every copy, because a terminal may still have one
+// that is not the best any more.
+type Vault interface {
+	All(ctx context.Context) ([]vault.Held, error)
+}
+
 // Options are the parts of a Whereabouts; all are needed.
 type Options struct {
 	Register func(ctx context.Context) (*directory.Register, error)
-	Best     func(ctx context.Context) ([]vault.Held, error) // whose fingers the vault has
+	Vault    Vault
 	State    func(ctx context.Context, site protocol.SiteID) (st store.State, found bool, err error)
 	Holding  Holding
 	Settings placement.Settings
@@ -138,17 +144,17 @@ func (w *Whereabouts) gather(ctx context.Context, now time.Time) (*gathered, err
 	if err != nil {
 		return nil, err
 	}
-	best, err := w.o.Best(ctx)
+	fingers, err := w.o.Vault.All(ctx)
 	if err != nil {
 		return nil, err
 	}
 	g := &gathered{Whereabouts: w, reg: reg, now: now, states: map[protocol.SiteID]state{}}
 	matcher := reg.Matcher(w.o.Settings)
-	g.people = People{Owner: make(map[protocol.Hash]placement.EmployeeID, len(best)),
+	g.people = People{Owner: make(map[protocol.Hash]placement.EmployeeID, len(fingers)),
 		Means: func(t placement.TerminalID, pin string, day roster.Date) placement.EmployeeID {
 			return matcher.Whose(t, pin, day)
 		}}
-	for _, h := range best {
+	for _, h := range fingers {
 		g.people.Owner[h.Digest] = placement.EmployeeID(h.Employee)
 	}
 	g.terminals, err = w.o.Holding.Terminals(ctx)

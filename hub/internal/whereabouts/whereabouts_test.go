@@ -41,7 +41,10 @@ type province struct {
 	terminals []holding.Terminal
 	held      map[protocol.Serial][]roster.Held
 	rosters   map[protocol.Serial]roster.Roster
+	fingers   []vault.Held
 }
+
+func (p *province) All(context.Context) ([]vault.Held, error) { return p.fingers, nil }
 
 func (p *province) Terminals(context.Context) ([]holding.Terminal, error) { return p.terminals, nil }
 
@@ -109,7 +112,7 @@ func (p *province) person(unit string, from, to roster.Date) (pin string) {
 
 func (p *province) where() *whereabouts.Whereabouts {
 	return whereabouts.New(whereabouts.Options{Register: p.directory.Register, Holding: p, State: p.store.State,
-		Best: func(context.Context) ([]vault.Held, error) { return nil, nil }, Settings: placement.Settings{PrepareDays: 3, GraceDays: 2}})
+		Vault: p, Settings: placement.Settings{PrepareDays: 3, GraceDays: 2}})
 }
 
 // TestTasksAreDatedByTheRegisterAndPutTogether: one line for each terminal, act and
@@ -191,5 +194,21 @@ func TestReachedIsTheNewestWord(t *testing.T) {
 				t.Errorf("places %+v, want %s, reached %s", says(places), row.want, row.reached)
 			}
 		})
+	}
+}
+
+// TestAnOldCopyIsStillTheOwners: who was recorded anew and has left is not gone while a
+// terminal has the copy of before, under whatever PIN.
+func TestAnOldCopyIsStillTheOwners(t *testing.T) {
+	p := newProvince(t, t.TempDir()+"/hub.db")
+	p.person("a", "2020-01-01", "2026-02-01")
+	for text, best := range map[string]bool{"old": false, "new": true} {
+		p.fingers = append(p.fingers, vault.Held{Best: best, Ref: vault.Ref{Employee: 1, Finger: 3, Algorithm: 10, Digest: digest(text)}})
+	}
+	p.held["T-a"] = []roster.Held{user(1, "5, 3:old")}
+	places, err := p.where().Of(t.Context(), 1, now)
+	ok(t, err)
+	if got, want := says(places), "1 is[5][3] must-go working"; got != want {
+		t.Errorf("places %q, want %q", got, want)
 	}
 }

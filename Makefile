@@ -75,7 +75,7 @@ dist: ## dist/: stripped programs for linux amd64, arm64 and arm (v6), with SHA2
 		rm -r dist/$$name; \
 	done; cd dist && sha256sum *.tar.gz >SHA256SUMS && cat SHA256SUMS
 
-deps: ## install what tests run against: strace, Mosquitto, PostgreSQL, Chromium (Debian)
+deps: ## install what tests run against: strace, Mosquitto, PostgreSQL, Chromium, Node.js (Debian), clients (npm)
 	@.ci/deps
 
 clean: ## remove what was built; .run/ (the data of make run) stays

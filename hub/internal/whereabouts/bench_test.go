@@ -14,14 +14,11 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
 
-// BenchmarkProvince finds what is open on 350 terminals of 300 people each, one in a
-// hundred of whom left yesterday, and where one of them is. Reading rosters and
-// inventories from the database is not counted.
-func BenchmarkProvince(b *testing.B) {
-	const terminals, people = 350, 300
+// full fills terminals with people, one in a hundred of whom left yesterday.
+func full(b *testing.B, terminals, people int) *province {
 	s, err := store.Open(b.Context(), b.TempDir()+"/hub.db")
 	ok(b, err)
-	defer func() { ok(b, s.Close()) }()
+	b.Cleanup(func() { ok(b, s.Close()) })
 	p := &province{t: b, directory: directory.New(s, placement.Settings{PrepareDays: 3, GraceDays: 2}), store: s,
 		held: map[protocol.Serial][]roster.Held{}, rosters: map[protocol.Serial]roster.Roster{}}
 	ok(b, s.AddSite(b.Context(), "demo", storetest.NewAgent(b, "demo").Key.Public().Fingerprint(), now))
@@ -56,6 +53,14 @@ func BenchmarkProvince(b *testing.B) {
 		}
 		return failed
 	})
+	return p
+}
+
+// BenchmarkProvince finds what is open on 350 terminals of 300 people each, and where one
+// of them is. Reading rosters and inventories from the database is not counted.
+func BenchmarkProvince(b *testing.B) {
+	const terminals, people = 350, 300
+	p := full(b, terminals, people)
 	b.Run("tasks", func(b *testing.B) {
 		for b.Loop() {
 			tasks, err := p.where().Tasks(b.Context(), "", now)
@@ -72,4 +77,22 @@ func BenchmarkProvince(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkBegin finds what is open on the first day of a province: 12 000 people belong
+// on 300 terminals that are observed, and none is there.
+func BenchmarkBegin(b *testing.B) {
+	const terminals, people = 300, 40
+	p := full(b, terminals, people)
+	for i, at := range p.terminals {
+		r := p.rosters[at.Serial]
+		r.Mode, p.terminals[i].Mode = roster.Observe, roster.Observe
+		p.rosters[at.Serial], p.held[at.Serial] = r, []roster.Held{}
+	}
+	for b.Loop() {
+		tasks, err := p.where().Tasks(b.Context(), "", now)
+		if err != nil || len(tasks) != terminals || len(tasks[0].Employees) != people-1 || tasks[0].Why != "mode" || tasks[0].Since == "" {
+			b.Fatalf("%d tasks (%v), want one for each terminal", len(tasks), err)
+		}
+	}
 }

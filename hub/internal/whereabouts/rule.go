@@ -206,7 +206,8 @@ func (v *view) due(c roster.Change, o Open) {
 	o.Reached = v.t.Reached
 	for _, e := range owners {
 		if p := v.at(e); p != nil && p.Open == nil {
-			p.Open = &o
+			open := o // each has its own day
+			p.Open = &open
 		}
 	}
 }

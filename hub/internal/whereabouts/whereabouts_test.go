@@ -212,3 +212,17 @@ func TestAnOldCopyIsStillTheOwners(t *testing.T) {
 		t.Errorf("places %q, want %q", got, want)
 	}
 }
+
+// TestOneStepAboutTwoPeopleIsDueForEachOnTheirOwnDay: a user goes with another's finger.
+func TestOneStepAboutTwoPeopleIsDueForEachOnTheirOwnDay(t *testing.T) {
+	p := newProvince(t, t.TempDir()+"/hub.db")
+	left := p.person("a", "2020-01-01", "2026-02-10") // 2 days of grace: due on the 12th
+	p.person("b", "2020-01-01", "2026-02-01")         // never belonged on terminal a, where a finger is
+	p.fingers = []vault.Held{{Ref: vault.Ref{Employee: 2, Finger: 3, Algorithm: 10, Digest: digest("other")}}}
+	p.held["T-a"] = []roster.Held{user(1, left+", 3:other")}
+	tasks, err := p.where().Tasks(t.Context(), "a", now)
+	ok(t, err)
+	if len(tasks) != 1 || len(tasks[0].Employees) != 2 || tasks[0].Since != "2026-02-12" {
+		t.Errorf("tasks %+v, want one about two people, due since the 12th", tasks)
+	}
+}

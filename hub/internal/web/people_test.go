@@ -54,6 +54,14 @@ func TestEmployeesAreFound(t *testing.T) {
 			}
 		})
 	}
+	t.Run("in a unit and those that were merged into it", func(t *testing.T) {
+		w.edit(func(d *directory.Draft) error {
+			return d.Set(directory.AboutUnit, int64(w.units["kphl-belantu"]), directory.UnitMerged, "2026-01-01", fmt.Sprint(w.units["museum"]))
+		})
+		if got := w.named("/employees?unit=" + fmt.Sprint(w.units["museum"])); got != "Citra" {
+			t.Errorf("%q, want Citra", got)
+		}
+	})
 	t.Run("a retired one is not asked for fingers", func(t *testing.T) {
 		w.edit(func(d *directory.Draft) error {
 			return d.Set(directory.AboutEmployee, int64(w.people["Eko Demo"]), directory.EmployeeStatus, "2026-01-01", string(placement.Retired))

@@ -173,14 +173,16 @@ func (v listView) meant(r row, aliases []string) bool {
 	return false
 }
 
-// within is a unit and all below it.
+// within is a unit, all below it and all that were merged into one of them: their people
+// stay placed where they were.
 func (v Speech) within(unit placement.UnitID) map[placement.UnitID]bool {
 	inside := map[placement.UnitID]bool{unit: true}
 	for before := 0; before != len(inside); {
 		before = len(inside)
 		for id, u := range v.Register.Units {
 			parent, _ := strconv.ParseInt(u.At(directory.UnitParent, v.Today), 10, 64) // none is 0
-			if inside[placement.UnitID(parent)] {
+			into, _ := strconv.ParseInt(u.On(directory.UnitMerged, v.Today), 10, 64)
+			if inside[placement.UnitID(parent)] || inside[placement.UnitID(into)] {
 				inside[id] = true
 			}
 		}

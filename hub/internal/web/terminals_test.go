@@ -56,6 +56,16 @@ func TestTerminalsAreListed(t *testing.T) {
 		says(t, text, "3 terminals", "CKJ2205001 samsat-koba UPTD Samsat Koba Enforce 3 people, 3 fingers revision 1.1 3 people, 3 fingers under a minute ago equal",
 			"the PIN is too long for the terminal: 2")
 	})
+	t.Run("what holds from a later day is not said of today", func(t *testing.T) {
+		w.edit(func(d *directory.Draft) error {
+			agency, _ := d.TerminalBy(atAgency, serialOf(atAgency))
+			return d.Set(directory.AboutTerminal, int64(agency.ID), directory.TerminalEnrolment, "2030-01-01", "yes")
+		})
+		for _, path := range []string{"/terminals", "/terminals/bkpsdmd/CKJ2200001"} {
+			text, _ := w.page(path, "")
+			silent(t, text, "mesin perekaman")
+		}
+	})
 	t.Run("an address that nobody gave is refused", func(t *testing.T) {
 		for path, want := range map[string]int{"/terminals?standing=x": 400, "/terminals?page=0": 400, "/terminals?page=x": 400, "/terminals?page=4611686018427387904": 400, kobaPath + "?page=x": 400,
 			"/terminals/samsat-koba/x": 404, "/terminals/x/CKJ2205001": 404} {

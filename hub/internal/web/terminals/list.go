@@ -103,7 +103,7 @@ func (p *Pages) listView(r *http.Request, q question) (listView, error) {
 		}
 		code := wording.StandingCode(t)
 		row := listRow{Terminal: t, Unit: v.Responsible(known.ID), Code: code, Badge: badge(code),
-			Enrolment: known.At(directory.TerminalEnrolment, v.Today) == "yes"}
+			Enrolment: known.On(directory.TerminalEnrolment, v.Today) == "yes"}
 		if q.Standing != "" && q.Standing != code || q.Typed != "" && !row.meant(q.Typed) {
 			continue
 		}

@@ -140,12 +140,12 @@ func (v terminalView) Units() (names []string) {
 
 // Enrolment tells that fingers are recorded at the terminal.
 func (v terminalView) Enrolment() bool {
-	return v.Known.At(directory.TerminalEnrolment, v.Today) == "yes"
+	return v.Known.On(directory.TerminalEnrolment, v.Today) == "yes"
 }
 
 // Mode is what the register says today; the issued roster may still have another.
 func (v terminalView) Mode() roster.Mode {
-	if mode := v.Known.At(directory.TerminalMode, v.Today); mode != "" {
+	if mode := v.Known.On(directory.TerminalMode, v.Today); mode != "" {
 		return roster.Mode(mode)
 	}
 	return roster.Observe

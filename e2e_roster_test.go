@@ -47,7 +47,12 @@ func (o operator) newcomer(name, nip string) (pin string) {
 // keptOffice is an office whose terminal is kept at its roster.
 func (w *world) keptOffice(op operator, site, unit string) *office {
 	w.t.Helper()
-	o := w.newOffice(site, "tft-new", 0)
+	return w.keptOfficeOf(op, site, unit, "tft-new")
+}
+
+func (w *world) keptOfficeOf(op operator, site, unit, profile string) *office {
+	w.t.Helper()
+	o := w.newOffice(site, profile, 0)
 	o.config.Apply = config.Apply{Rush: []config.Span{}, MaxDeletedUsers: 100, MaxDeletedPercent: 100}
 	o.admit()
 	o.unit = unit

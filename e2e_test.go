@@ -65,6 +65,7 @@ type world struct {
 	hub    *running         // nil while it is stopped
 	key    string           // the hub's fingerprint
 	now    func() time.Time // the hub's clock; nil: the machine's
+	form   zktest.Form      // of the terminals' answers
 }
 
 func newWorld(t testing.TB, broker mqtttest.Broker) *world {
@@ -181,9 +182,8 @@ func (w *world) newOffice(site, profile string, punches int) *office {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	udp := p.Users == zk.User28
 	terminal, err := zktest.New(zktest.Config{
-		Profile: p, Serial: "SIM-" + site, EnrolByHand: true,
+		Profile: p, Serial: "SIM-" + site, Form: w.form, EnrolByHand: true,
 		Clock: func() time.Time { return protocol.Wall(time.Now()) },
 	})
 	if err != nil {
@@ -197,12 +197,12 @@ func (w *world) newOffice(site, profile string, punches int) *office {
 	if err := terminal.Fill(10, 0, punches); err != nil {
 		w.t.Fatal(err)
 	}
-	address, err := terminal.Listen("127.0.0.1:0", udp)
+	address, err := terminal.Listen("127.0.0.1:0", true)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	network, live := "tcp", true
-	if udp {
+	if p.Users == zk.User28 {
 		network = "udp"
 	}
 	o := &office{w: w, site: protocol.SiteID(site), terminal: terminal, config: config.Config{

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/retention"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/verify"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -90,6 +91,29 @@ func Running(data string) (Addresses, error) {
 		return a, fmt.Errorf("read addresses: %w", err)
 	}
 	return a, nil
+}
+
+// Keep returns how long the hub of a data folder keeps templates, as it was told when it
+// was last started; false where none ever was.
+func Keep(data string) (days retention.Days, told bool, err error) {
+	text, err := os.ReadFile(filepath.Join(data, keepFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return days, false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &days)
+	}
+	if err != nil {
+		return days, false, fmt.Errorf("read how long templates are kept: %w", err)
+	}
+	return days, true, nil
+}
+
+func writeKeep(data string, days retention.Days) error {
+	if err := writeFile(filepath.Join(data, keepFile), days); err != nil {
+		return fmt.Errorf("write how long templates are kept: %w", err)
+	}
+	return nil
 }
 
 // lock makes this process the only hub in the data folder.

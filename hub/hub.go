@@ -81,6 +81,7 @@ const (
 	databaseFile = "hub.db"
 	brokerFolder = "broker"
 	runFile      = "run.json"
+	keepFile     = "keep.json"
 	lockFile     = "hub.lock"
 )
 
@@ -183,9 +184,13 @@ func Run(ctx context.Context, c Config) (err error) {
 	h.pull = pull.New(pull.Options{
 		Directory: register, Holding: held, Vault: fingers, Ask: h.dispatch.Ask, Now: c.Now, Logger: c.Logger,
 	})
+	days := retention.Days{Left: c.KeepLeft, Found: c.KeepFound, Copies: c.KeepCopies}
+	if err := writeKeep(c.Data, days); err != nil {
+		return err
+	}
 	h.retention = retention.New(retention.Options{
 		Register: register.Register, Vault: fingers, Conditions: s, Now: c.Now, Logger: c.Logger,
-		Days: retention.Days{Left: c.KeepLeft, Found: c.KeepFound, Copies: c.KeepCopies},
+		Days: days,
 	})
 	pages, err := listen(c.Pages)
 	if err != nil {
@@ -368,16 +373,20 @@ func listen(address string) (net.Listener, error) {
 }
 
 func writeAddresses(data string, a Addresses) error {
-	text, err := json.Marshal(a)
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(data, runFile)
-	if err := os.WriteFile(path+".new", append(text, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write addresses: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := writeFile(filepath.Join(data, runFile), a); err != nil {
 		return fmt.Errorf("write addresses: %w", err)
 	}
 	return nil
+}
+
+// writeFile puts a file in place whole or not at all.
+func writeFile(path string, content any) error {
+	text, err := json.Marshal(content)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".new", append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }

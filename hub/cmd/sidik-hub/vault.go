@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bkpsdmd-babel/sidik/hub"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/retention"
@@ -30,13 +31,32 @@ func (o *operator) vault() *cobra.Command {
 	return cmd
 }
 
-// flagKeep adds the periods, which mean the same to the running hub and to whoever
-// asks what it would do.
+// flagKeep adds the periods, which mean the same to the running hub and to whoever does
+// its day's run.
 func (o *operator) flagKeep(cmd *cobra.Command, days *retention.Days) {
 	usual := retention.Usual()
 	cmd.Flags().IntVar(&days.Left, "keep-left", usual.Left, o.sayVault("flag-keep-left", nil))
 	cmd.Flags().IntVar(&days.Found, "keep-found", usual.Found, o.sayVault("flag-keep-found", nil))
 	cmd.Flags().IntVar(&days.Copies, "keep-copies", usual.Copies, o.sayVault("flag-keep-copies", nil))
+}
+
+// keepAsTold fills in the periods that nobody named: those of the hub of this data folder.
+// What is destroyed too early nobody brings back.
+func (o *operator) keepAsTold(cmd *cobra.Command, days *retention.Days) error {
+	told, found, err := hub.Keep(o.data)
+	if err != nil || !found {
+		return err
+	}
+	for _, period := range []struct {
+		flag string
+		days *int
+		told int
+	}{{"keep-left", &days.Left, told.Left}, {"keep-found", &days.Found, told.Found}, {"keep-copies", &days.Copies, told.Copies}} {
+		if !cmd.Flags().Changed(period.flag) {
+			*period.days = period.told
+		}
+	}
+	return nil
 }
 
 // withRetention runs f with what lets go of templates.
@@ -66,6 +86,9 @@ func (o *operator) vaultExpire() *cobra.Command {
 		Long:  o.sayVault("expire-long", nil),
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.keepAsTold(cmd, &days); err != nil {
+				return err
+			}
 			return o.withRetention(cmd.Context(), days, func(reg *directory.Register, r *retention.Retention) error {
 				due, err := r.Due(cmd.Context())
 				if err != nil {

@@ -23,9 +23,9 @@ import (
 
 // Days say how long what is kept; 0 is for ever.
 type Days struct {
-	Left   int // after the day on which an employee left
-	Found  int // of persons whom nobody knows
-	Copies int // taken before something was deleted or overwritten at a terminal
+	Left   int `json:"left"`   // after the day on which an employee left
+	Found  int `json:"found"`  // of persons whom nobody knows
+	Copies int `json:"copies"` // taken before something was deleted or overwritten at a terminal
 }
 
 // Usual are the periods of a hub of which nobody asked for others.

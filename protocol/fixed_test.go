@@ -156,6 +156,8 @@ func messages(t testing.TB) map[string]message {
 			Offset: -42, Watermark: "2026-01-02T07:31:05", LastRead: instant("2026-01-02T00:31:05Z"), Proof: "count",
 		}},
 	}
+	keeping := state
+	keeping.Rosters = []protocol.HeldRoster{{Serial: "X100C0001", Order: protocol.Seq{Life: 3, Counter: 7}}, {Serial: "X100C0002"}}
 	ofTerminal := func(e protocol.Envelope) protocol.Envelope {
 		e.Subject = "X100C0001"
 		return e
@@ -167,11 +169,12 @@ func messages(t testing.TB) map[string]message {
 	will := of(up, protocol.KindState, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, protocol.WillMessage)})
 	will.At = nil
 	return map[string]message{
-		"state":      {of(up, protocol.KindState, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 1)}), state, agent},
-		"state-will": {will, lost, agent},
-		"punches":    {of(up, protocol.KindPunches, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 2)}), s, agent},
-		"receipt":    {of(down, protocol.KindReceipt, protocol.Seq{Life: 3, Counter: 18}), receipt, hub},
-		"hub":        {of(all, protocol.KindHub, protocol.Seq{Life: 3, Counter: 1}), protocol.Hub{Status: protocol.HubBorn, Generation: receipt.Generation, Version: "v0.1.0"}, hub},
+		"state":         {of(up, protocol.KindState, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 1)}), state, agent},
+		"state-rosters": {of(up, protocol.KindState, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 6)}), keeping, agent},
+		"state-will":    {will, lost, agent},
+		"punches":       {of(up, protocol.KindPunches, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 2)}), s, agent},
+		"receipt":       {of(down, protocol.KindReceipt, protocol.Seq{Life: 3, Counter: 18}), receipt, hub},
+		"hub":           {of(all, protocol.KindHub, protocol.Seq{Life: 3, Counter: 1}), protocol.Hub{Status: protocol.HubBorn, Generation: receipt.Generation, Version: "v0.1.0"}, hub},
 		"keys-sealing": {of(all, protocol.KindKeys, protocol.Seq{Life: 3, Counter: 3}), protocol.KeyList{Signing: []seal.PublicKey{hub.Public()},
 			Sealing: []seal.SealingPublic{sealingKey(t).Public()}}, hub},
 		"roster": {ofTerminal(of(down, protocol.KindRoster, protocol.Seq{Life: 3, Counter: 7})), protocol.Roster{AsOf: "2026-02-01", Mode: "enforce", Users: 57, Fingers: 112,

@@ -37,6 +37,9 @@ func bodies[T any](t testing.TB) *rapid.Generator[T] {
 		reflect.TypeFor[[]protocol.Hash](): custom(func(t *rapid.T) any { // an empty list may be left out
 			return rapid.SampledFrom([][]protocol.Hash{nil, {{1}}, {{1}, {2}}}).Draw(t, "hashes")
 		}),
+		reflect.TypeFor[[]protocol.HeldRoster](): custom(func(t *rapid.T) any { // an empty list is left out
+			return rapid.SampledFrom([][]protocol.HeldRoster{nil, {{Serial: "T1"}}, {{Serial: "T1", Order: protocol.Seq{Life: 1, Counter: 2}}, {}}}).Draw(t, "rosters")
+		}),
 		reflect.TypeFor[seal.Box](): custom(func(t *rapid.T) any {
 			return seal.Box{Suite: seal.Suite, To: fixedBox().To, Data: rapid.SliceOfN(rapid.Byte(), 1, 9).Draw(t, "sealed")}
 		}),
@@ -95,6 +98,7 @@ func TestStateCheck(t *testing.T) {
 		{"no key", func(s *protocol.State) { s.Key = seal.PublicKey{} }, "key"},
 		{"a flood of conditions", func(s *protocol.State) { s.Conditions = make([]protocol.Condition, 257) }, "conditions"},
 		{"a flood of terminals", func(s *protocol.State) { s.Terminals = make([]protocol.Terminal, 65) }, "terminals"},
+		{"a flood of rosters", func(s *protocol.State) { s.Rosters = make([]protocol.HeldRoster, 65) }, "terminals"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := good

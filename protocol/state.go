@@ -24,6 +24,16 @@ type State struct {
 	Receipt    json.RawMessage `json:"receipt"` // the newest receipt message as the hub signed it, or null
 	Conditions []Condition     `json:"conditions"`
 	Terminals  []Terminal      `json:"terminals"`
+	// Rosters is of each configured terminal the roster that is here whole. An agent of
+	// before says nothing of it.
+	Rosters []HeldRoster `json:"rosters,omitempty"`
+}
+
+// HeldRoster is the order of the newest roster of one terminal that its agent could
+// open; zero: none since it started.
+type HeldRoster struct {
+	Serial Serial `json:"serial"`
+	Order  Seq    `json:"order"`
 }
 
 // Status is how an agent is. Lost is written by the broker as the last will: a
@@ -115,7 +125,7 @@ func (s State) Check() error {
 	if s.Key.IsZero() {
 		return errors.New("state without the agent's key")
 	}
-	if len(s.Conditions) > 256 || len(s.Terminals) > 64 {
+	if len(s.Conditions) > 256 || len(s.Terminals) > 64 || len(s.Rosters) > 64 {
 		return errors.New("state with more conditions or terminals than one site can have")
 	}
 	return nil

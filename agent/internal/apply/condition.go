@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 
@@ -10,16 +11,31 @@ import (
 
 // Conditions are what somebody should know of the terminals' rosters, by serial.
 func (a *Applier) Conditions() (found []protocol.Condition) {
-	serials := make([]protocol.Serial, 0, len(a.keepers))
-	for serial := range a.keepers {
-		serials = append(serials, serial)
-	}
-	slices.Sort(serials)
-	for _, serial := range serials {
+	for _, serial := range a.serials() {
 		found = append(found, a.keepers[serial].conditions()...)
 	}
 	return found
 }
+
+// Rosters are the orders of the rosters that are here whole, by serial: the hub says
+// again what got lost.
+func (a *Applier) Rosters() (held []protocol.HeldRoster) {
+	for _, serial := range a.serials() {
+		held = append(held, protocol.HeldRoster{Serial: serial, Order: a.keepers[serial].holds()})
+	}
+	return held
+}
+
+func (k *keeper) holds() protocol.Seq {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.roster == nil {
+		return protocol.Seq{}
+	}
+	return k.memory.Order
+}
+
+func (a *Applier) serials() []protocol.Serial { return slices.Sorted(maps.Keys(a.keepers)) }
 
 // standing is how a terminal was when it was last looked at.
 type standing struct {

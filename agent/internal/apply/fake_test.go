@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,7 @@ type machine struct {
 	failAt int               // the number of the write that fails; 0: none
 	after  bool              // it fails after it took effect
 	first  func()            // called at the first write
+	reads  atomic.Int32      // how often its inventory was read
 	counts
 }
 
@@ -81,6 +83,7 @@ func (m *machine) Hold(ctx context.Context, do func(context.Context, terminal.Se
 }
 
 func (m *machine) Inventory(context.Context) (roster.Inventory, error) {
+	m.reads.Add(1)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	inv := roster.Inventory{Serial: serial, Capabilities: m.can}
@@ -217,6 +220,7 @@ type office struct {
 	last    roster.Inventory
 	newest  roster.Roster
 	approve protocol.Hash // comes with the next roster
+	loses   int           // the part of a roster that is lost; 0: none
 }
 
 func newOffice(t *testing.T) *office {
@@ -283,6 +287,9 @@ func (o *office) give(order protocol.Seq, r roster.Roster) error {
 	}
 	e := protocol.Envelope{Kind: protocol.KindRoster, Site: site, Subject: string(serial), Seq: order}
 	for _, p := range parts {
+		if p.N == o.loses {
+			continue
+		}
 		if err := o.apply.TakeRoster(protocol.Topic{Site: site, Kind: protocol.KindRoster, Serial: serial, Part: p.N}, o.with(e, p)); err != nil {
 			return err
 		}

@@ -72,7 +72,8 @@ func (k *keeper) takeHead(order protocol.Seq, head protocol.Roster) error {
 	if order.Less(k.memory.Order) {
 		return replayed(order, k.memory.Order)
 	}
-	if order != k.memory.Order {
+	newer := order != k.memory.Order
+	if newer {
 		next := k.memory
 		next.Order = order
 		if err := next.save(k.a.o.Dir, k.serial); err != nil {
@@ -80,8 +81,12 @@ func (k *keeper) takeHead(order protocol.Seq, head protocol.Roster) error {
 		}
 		k.memory = next
 	}
+	same := k.roster != nil && !newer && head.Doc.Digest == k.head.Doc.Digest && head.Approved == k.head.Approved
 	k.head = head
 	k.gathering.Head(head.Doc)
+	if same {
+		return nil // said again, as with every connection: the terminal need not be read for that
+	}
 	return k.unseal()
 }
 
@@ -96,6 +101,9 @@ func (k *keeper) takePart(order protocol.Seq, part protocol.Part) error {
 		return replayed(order, k.memory.Order)
 	}
 	k.gathering.Part(part)
+	if k.roster != nil && part.Digest == k.head.Doc.Digest {
+		return nil // said again: the whole was open already
+	}
 	return k.unseal()
 }
 

@@ -1,10 +1,12 @@
 package apply_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
 
 // A terminal on which nothing changes is told of all the same, now and then: a
@@ -29,4 +31,41 @@ func TestUnchangedInventoryIsToldAgain(t *testing.T) {
 			told++
 		}
 	}
+}
+
+// The agent tells which roster it has, so that the hub says again what got lost: one of
+// which a part is missing it does not have. Said again, it is no reason to read the
+// terminal.
+func TestRosterIsHeldOnceItIsWhole(t *testing.T) {
+	o := newOffice(t)
+	holds := func(want protocol.Seq) {
+		t.Helper()
+		if held := o.apply.Rosters(); len(held) != 1 || held[0] != (protocol.HeldRoster{Serial: serial, Order: want}) {
+			t.Errorf("the agent holds %v, want %s", held, want)
+		}
+	}
+	holds(protocol.Seq{})
+	o.apply.Resend()
+	large := o.people()
+	for n := range 3000 {
+		large.Entries = append(large.Entries, roster.Entry{PIN: fmt.Sprint(200001 + n), Name: "Pegawai Demo", Privilege: roster.User})
+	}
+	large.Mode = roster.Observe
+	o.loses = 2
+	ok(t, o.give(seq(1, 1), large))
+	holds(protocol.Seq{})
+	o.loses = 0
+	ok(t, o.give(seq(1, 1), large))
+	holds(seq(1, 1))
+	o.serve(func(protocol.Results) bool { return true })
+	read := o.machine.reads.Load()
+	ok(t, o.give(seq(1, 1), large))
+	holds(seq(1, 1))
+	o.apply.Resend()
+	o.serve(func(protocol.Results) bool { return true })
+	if again := o.machine.reads.Load(); again != read {
+		t.Errorf("the terminal was read %d times more for a roster that was there", again-read)
+	}
+	o.start() // only the order is on disk
+	holds(protocol.Seq{})
 }

@@ -31,6 +31,7 @@ type Terminals interface {
 // Rosters is what health asks the part that keeps terminals at their rosters.
 type Rosters interface {
 	Conditions() []protocol.Condition
+	Rosters() []protocol.HeldRoster
 }
 
 // Options are the parts of a Health. All are needed.
@@ -94,6 +95,7 @@ func (h *Health) State() protocol.State {
 		Receipt:    h.o.Buffer.NewestReceipt(),
 		Conditions: append(h.o.Terminals.Conditions(), h.o.Rosters.Conditions()...),
 		Terminals:  h.o.Terminals.Terminals(),
+		Rosters:    h.o.Rosters.Rosters(),
 	}
 	if s.Conditions == nil {
 		s.Conditions = []protocol.Condition{}

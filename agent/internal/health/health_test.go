@@ -40,6 +40,7 @@ func newHealth(t *testing.T, p *parts) *health.Health {
 type noRosters struct{}
 
 func (noRosters) Conditions() []protocol.Condition { return nil }
+func (noRosters) Rosters() []protocol.HeldRoster   { return nil }
 
 func codes(s protocol.State) (list []string) {
 	for _, c := range s.Conditions {

@@ -45,6 +45,8 @@ type Options struct {
 	Sent    func(receipts int)  // counts published receipts
 	Refused func(templates int) // counts templates that were asked for and not given
 	Logger  *slog.Logger
+
+	Patience time.Duration // for which an agent may go on saying that it has an older roster; default 30 s
 }
 
 // Dispatch is made by New; Will and Serve are called once per connection.
@@ -67,6 +69,9 @@ type Dispatch struct {
 
 // New returns a dispatch without a connection.
 func New(o Options) *Dispatch {
+	if o.Patience == 0 {
+		o.Patience = 30 * time.Second
+	}
 	return &Dispatch{o: o, changed: map[protocol.SiteID]bool{}, rosters: map[protocol.SiteID]bool{},
 		sent: map[terminal]sent{}, wake: make(chan struct{}, 1), wakeRosters: make(chan struct{}, 1), requests: newRequests()}
 }

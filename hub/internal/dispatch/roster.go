@@ -40,6 +40,10 @@ type sent struct {
 	to, seal seal.KeyID
 	approved protocol.Hash
 	parts    int
+
+	behind time.Time // since when the agent says that it has an older one; zero: it does not
+	tries  int       // how often it was said again
+	again  bool      // it is to be
 }
 
 // parts is in how many parts a roster of a size travels; 0 is as a whole.
@@ -112,6 +116,37 @@ func (d *Dispatch) followRosters(ctx context.Context, conn *mqtt.Conn) error {
 	}
 }
 
+// Reported takes which rosters a site's agent has. One that goes on having an older one
+// than the broker was given is told again: brokers acknowledge and then drop, also on a
+// line that never breaks. Each time it is given twice as long before the next.
+func (d *Dispatch) Reported(site protocol.SiteID, held []protocol.HeldRoster, at time.Time) {
+	again := false
+	d.mu.Lock()
+	for _, h := range held {
+		t := terminal{site, h.Serial}
+		s, found := d.sent[t]
+		switch {
+		case !found:
+			continue
+		case !h.Order.Less(s.order):
+			s.behind, s.tries, s.again = time.Time{}, 0, false
+		case s.behind.IsZero():
+			s.behind = at
+		case at.Sub(s.behind) >= d.o.Patience<<min(s.tries, maxDoubled):
+			s.behind, s.tries, s.again = time.Time{}, s.tries+1, true
+			again = true
+		}
+		d.sent[t] = s
+	}
+	d.mu.Unlock()
+	if again {
+		d.RostersChanged(site)
+	}
+}
+
+// maxDoubled is how often the patience doubles: to half an hour and a bit.
+const maxDoubled = 6
+
 // sendRosters publishes the rosters of a site, or of all for "", that the broker does
 // not have yet, and clears those that are nobody's any more.
 func (d *Dispatch) sendRosters(ctx context.Context, conn *mqtt.Conn, site protocol.SiteID) error {
@@ -129,7 +164,7 @@ func (d *Dispatch) sendRosters(ctx context.Context, conn *mqtt.Conn, site protoc
 		}
 	}
 	for t, o := range out {
-		if s, found := d.sent[t]; !found || s.order != o.Order || s.to != o.To || s.seal != o.Seal || s.approved != o.Approved {
+		if s, found := d.sent[t]; !found || s.order != o.Order || s.to != o.To || s.seal != o.Seal || s.approved != o.Approved || s.again {
 			due = append(due, o)
 		}
 	}
@@ -184,10 +219,14 @@ func (d *Dispatch) sendRoster(ctx context.Context, conn *mqtt.Conn, o holding.Ou
 		return err
 	}
 	d.mu.Lock()
-	before := d.sent[t].parts
-	d.sent[t] = sent{order: order, to: o.To, seal: key.KeyID(), approved: revision.Approved, parts: len(pieces)}
+	before := d.sent[t]
+	now := sent{order: order, to: o.To, seal: key.KeyID(), approved: revision.Approved, parts: len(pieces)}
+	if before.order == order {
+		now.tries = before.tries
+	}
+	d.sent[t] = now
 	d.mu.Unlock()
-	return clearFrom(ctx, conn, t, len(pieces)+1, before)
+	return clearFrom(ctx, conn, t, len(pieces)+1, before.parts)
 }
 
 // clearFrom empties a roster's topics from a part on, 0 for the head, to the last.

@@ -424,3 +424,42 @@ func TestTokensBoundWhatASiteAsksFor(t *testing.T) {
 		t.Errorf("%d after a day, want %d", n, dispatch.Burst)
 	}
 }
+
+// A broker may acknowledge a roster and drop it, on a line that never breaks: what the
+// agent says that it has is the only proof.
+func TestRosterThatNeverCameIsSaidAgain(t *testing.T) {
+	w := newWorld(t)
+	key := w.site()
+	w.set(people(1))
+	w.begin()
+	older := []protocol.HeldRoster{{Serial: serial, Order: protocol.Seq{Life: 1, Counter: 1}}, {Serial: "ELSEWHERE"}}
+	order := w.set(people(2))
+	wait(t, w.heard) // this one is dropped
+	now := time.Now()
+	after := func(n int, unit time.Duration) time.Time { return now.Add(time.Duration(n) * unit) }
+
+	w.dispatch.Reported(demo, older, now)
+	w.dispatch.Reported(demo, older, after(29, time.Second)) // the agent has its time
+	w.dispatch.Reported(demo, nil, after(30, time.Second))   // and one that does not tell asks for nothing
+	w.quiet()
+	w.dispatch.Reported(demo, older, after(31, time.Second))
+	if e, r := w.read(key, wait(t, w.heard)); e.Seq != order || len(r.Entries) != 2 {
+		t.Errorf("roster %s of %d, want %s of 2 again", e.Seq, len(r.Entries), order)
+	}
+
+	w.dispatch.Reported(demo, older, after(2, time.Minute))
+	w.dispatch.Reported(demo, older, after(2, time.Minute).Add(59*time.Second)) // twice as long
+	w.quiet()
+	w.dispatch.Reported(demo, older, after(3, time.Minute))
+	if e, _ := w.read(key, wait(t, w.heard)); e.Seq != order {
+		t.Errorf("roster %s, want %s once more", e.Seq, order)
+	}
+
+	for n := range 10 { // it has come, or a newer one than is known here
+		w.dispatch.Reported(demo, []protocol.HeldRoster{{Serial: serial, Order: protocol.Seq{Life: 1, Counter: order.Counter + uint64(n%2)}}}, after(4+n, time.Minute))
+	}
+	w.quiet()
+	w.dispatch.Reported(demo, older, after(20, time.Minute))
+	w.dispatch.Reported(demo, older, after(21, time.Minute)) // of an agent that has begun anew, say: it has its time as at first
+	wait(t, w.heard)
+}

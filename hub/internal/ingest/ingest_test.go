@@ -44,12 +44,18 @@ type world struct {
 	reborn   int
 	wanted   map[protocol.Serial][]protocol.Hash
 	kept     map[protocol.Serial][]protocol.Hash
+	reported [][]protocol.HeldRoster
 	outcomes []string
 	refused  []protocol.Reason
 }
 
 func (w *world) Changed(protocol.SiteID) { w.mu.Lock(); w.changed++; w.mu.Unlock() }
-func (w *world) Reborn()                 { w.mu.Lock(); w.reborn++; w.mu.Unlock() }
+func (w *world) Reported(_ protocol.SiteID, held []protocol.HeldRoster, _ time.Time) {
+	w.mu.Lock()
+	w.reported = append(w.reported, held)
+	w.mu.Unlock()
+}
+func (w *world) Reborn() { w.mu.Lock(); w.reborn++; w.mu.Unlock() }
 func (w *world) RostersChanged(protocol.SiteID) {
 	w.mu.Lock()
 	w.rosters++
@@ -353,5 +359,22 @@ func TestTheFirstSightOfAKeyIsAnsweredByAReceipt(t *testing.T) {
 	ok(t, w.take(w.store, w.state(1, 1, nil), w.state(1, 2, nil)))
 	if w.changed != 1 {
 		t.Errorf("%d receipts were asked for, want one", w.changed)
+	}
+}
+
+// Only what a site says now tells which rosters it has.
+func TestRostersOfASiteAreReportedByItsNewestStateOnly(t *testing.T) {
+	w := newWorld(t)
+	of := func(revision uint64, status protocol.Status) func(*protocol.State) {
+		return func(s *protocol.State) {
+			s.Status, s.Rosters = status, []protocol.HeldRoster{{Serial: "DEMO1", Order: protocol.Seq{Life: 1, Counter: revision}}}
+		}
+	}
+	kept := w.state(1, 2, of(2, protocol.StatusReady))
+	kept.Retained = true
+	ok(t, w.take(w.store, kept)) // from before this connection
+	ok(t, w.take(w.store, w.state(1, 4, of(4, protocol.StatusReady)), w.state(1, 3, of(3, protocol.StatusReady)), w.state(1, 5, of(5, protocol.StatusLost))))
+	if len(w.reported) != 1 || w.reported[0][0].Order.Counter != 4 {
+		t.Errorf("reported %v, want revision 4 alone", w.reported)
 	}
 }

@@ -39,6 +39,8 @@ func (i *Ingest) takeState(ctx context.Context, c checked) error {
 	if !newer {
 		i.refuse(protocol.KindState, &protocol.Refusal{Reason: protocol.ReasonReplay,
 			Cause: fmt.Errorf("state %s of site %s", c.envelope.Seq, site)})
+	} else if !c.retained && c.state.Status == protocol.StatusReady {
+		i.o.Dispatch.Reported(site, c.state.Rosters, c.received)
 	}
 	// An older state may still carry proof: signatures do not age.
 	return i.takeProof(ctx, c)

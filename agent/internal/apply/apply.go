@@ -46,6 +46,7 @@ type Options struct {
 
 	Every time.Duration // between two inventories when nothing else asks for one; default 6 h
 	Retry time.Duration // after a terminal failed, doubling to Every; default 30 s
+	Ask   time.Duration // until templates that did not come are asked for again, doubling to Every; default 30 s
 }
 
 // Applier keeps all terminals of a site at their rosters.
@@ -61,6 +62,9 @@ func New(o Options) (*Applier, error) {
 	}
 	if o.Retry == 0 {
 		o.Retry = 30 * time.Second
+	}
+	if o.Ask == 0 {
+		o.Ask = 30 * time.Second
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of rosters: %w", err)

@@ -276,8 +276,9 @@ func (k *keeper) report(v *visit) error {
 		return err
 	}
 	// What did not change is told again all the same: only so does the hub know that it was looked at.
-	newInventory := k.tell || digest != k.told || time.Since(k.toldAt) >= k.a.o.Every
-	newResults := v.roster != nil && (k.tell || len(v.outcomes) > 0 || !bytes.Equal(standing, k.toldHow))
+	again := k.tell || time.Since(k.toldAt) >= k.a.o.Every
+	newInventory := again || digest != k.told
+	newResults := v.roster != nil && (again || len(v.outcomes) > 0 || !bytes.Equal(standing, k.toldHow))
 	v.outcomes = nil // told once
 	k.told, k.toldHow, k.tell = digest, standing, false
 	if newInventory {

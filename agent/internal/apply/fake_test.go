@@ -210,6 +210,7 @@ type office struct {
 	hub     seal.SealingKey
 	brake   apply.Brake
 	every   time.Duration
+	ask     time.Duration
 	calm    func() bool
 	apply   *apply.Applier
 	out     *outbox.Outbox
@@ -220,13 +221,14 @@ type office struct {
 	last    roster.Inventory
 	newest  roster.Roster
 	approve protocol.Hash // comes with the next roster
+	lost    int           // so many answers with templates are
 	loses   int           // the part of a roster that is lost; 0: none
 }
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
 	o := &office{t: t, dir: t.TempDir(), machine: newMachine(), vault: map[protocol.Hash][]byte{}, calm: func() bool { return true },
-		brake: apply.Brake{Users: 100}, every: time.Hour}
+		brake: apply.Brake{Users: 100}, every: time.Hour, ask: time.Hour}
 	var err error
 	if o.site, err = seal.GenerateSealingKey(); err != nil {
 		t.Fatal(err)
@@ -260,7 +262,7 @@ func (o *office) start() {
 		Calm:      func(time.Time) bool { return o.calm() },
 		Changed:   func() {},
 		Logger:    slog.New(slog.DiscardHandler),
-		Every:     o.every, Retry: time.Millisecond,
+		Every:     o.every, Retry: time.Millisecond, Ask: o.ask,
 	})
 	if err != nil {
 		o.t.Fatal(err)
@@ -352,6 +354,10 @@ func (o *office) serve(done func(protocol.Results) bool) protocol.Results {
 // answer sends templates by digest, as the vault would.
 func (o *office) answer(wants []protocol.Hash) {
 	o.t.Helper()
+	if o.lost > 0 && len(wants) > 0 {
+		o.lost--
+		return
+	}
 	for _, digest := range wants {
 		for _, item := range o.sealed(digest) {
 			e := protocol.Envelope{Kind: protocol.KindTemplatesDown, Site: site}

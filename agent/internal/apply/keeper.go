@@ -193,6 +193,19 @@ func (k *keeper) recall() *visit {
 	return k.last
 }
 
+// remind asks once more for templates that did not come, and tells whether some are
+// still missing: the asking or the answer may be lost on a line that never breaks.
+func (k *keeper) remind() (missing bool, err error) {
+	if k.served() {
+		return false, nil
+	}
+	k.mu.Lock()
+	v := k.last
+	k.toldHow = nil
+	k.mu.Unlock()
+	return true, k.report(v)
+}
+
 // run looks at the terminal whenever something asks for it, until ctx ends. The
 // first look waits for a hub: without one there is neither a roster nor anybody to
 // tell.
@@ -200,6 +213,9 @@ func (k *keeper) run(ctx context.Context) {
 	next := time.NewTimer(k.a.o.Every)
 	defer next.Stop()
 	retry := k.a.o.Retry
+	ask := time.NewTimer(k.a.o.Every)
+	defer ask.Stop()
+	asking := k.a.o.Ask
 	for {
 		select {
 		case <-ctx.Done():
@@ -217,6 +233,16 @@ func (k *keeper) run(ctx context.Context) {
 				next.Reset(stragglers)
 				continue
 			}
+		case <-ask.C:
+			missing, err := k.remind()
+			if err != nil {
+				k.a.o.Logger.Error("cannot ask the hub for templates", "terminal", string(k.serial), "error", err)
+			}
+			if missing {
+				asking = min(2*asking, k.a.o.Every)
+				ask.Reset(asking)
+			}
+			continue
 		case <-next.C:
 		}
 		wait, err := k.converge(ctx)
@@ -230,5 +256,7 @@ func (k *keeper) run(ctx context.Context) {
 			retry = k.a.o.Retry
 		}
 		next.Reset(wait)
+		asking = k.a.o.Ask
+		ask.Reset(asking)
 	}
 }

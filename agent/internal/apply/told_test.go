@@ -69,3 +69,16 @@ func TestRosterIsHeldOnceItIsWhole(t *testing.T) {
 	o.start() // only the order is on disk
 	holds(protocol.Seq{})
 }
+
+// The asking for templates, or the answer, gets lost on a line that never breaks: they
+// are asked for again.
+func TestTemplatesThatDoNotComeAreAskedForAgain(t *testing.T) {
+	o := newOffice(t)
+	o.ask = time.Millisecond
+	o.start()
+	o.lost = 3
+	ok(t, o.give(seq(1, 1), o.people()))
+	o.serve(func(r protocol.Results) bool { return o.lost == 0 })
+	o.apply.Resend()
+	o.serve(equal)
+}

@@ -77,7 +77,6 @@ func (d *desk) run(ctx context.Context) {
 			return
 		case <-d.wake:
 		case <-try.C:
-			d.remind()
 		}
 		settled := d.resume(ctx)
 		for ctx.Err() == nil {
@@ -91,14 +90,6 @@ func (d *desk) run(ctx context.Context) {
 		if wait, due := d.due(); due || !settled {
 			try.Reset(wait)
 		}
-	}
-}
-
-// remind says templates again that the hub has not confirmed for a while: its word, or
-// ours, may have been lost on a line that never broke.
-func (d *desk) remind() {
-	if len(d.entries(func(e *entry) bool { return d.j.o.Out.Keeps(e.Progress.Digest) })) > 0 {
-		d.j.o.Out.Again()
 	}
 }
 

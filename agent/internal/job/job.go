@@ -54,7 +54,7 @@ type Options struct {
 	Calm      func(time.Time) bool // outside of the hours in which people come and go
 	Logger    *slog.Logger
 
-	Every   time.Duration // between two tries of what could not be done, or was not answered; default 30 s
+	Every   time.Duration // between two tries of what could not be done; default 30 s
 	Longest time.Duration // for which one person is asked, whatever the terminal tells; default 5 min
 }
 

@@ -112,11 +112,13 @@ func (o *Outbox) Confirm(digests []protocol.Hash) error {
 	return nil
 }
 
-// Again tells all templates that the hub has not confirmed.
-func (o *Outbox) Again() {
-	for serial, messages := range o.copies.messages() {
+// Again tells all templates that the hub has not confirmed, and whether there are any.
+func (o *Outbox) Again() (any bool) {
+	all := o.copies.messages()
+	for serial, messages := range all {
 		o.Replace(protocol.KindTemplatesUp, serial, messages...)
 	}
+	return len(all) > 0
 }
 
 // Replace puts messages in the place of those of the same kind and terminal.

@@ -30,6 +30,17 @@ func (s *session) publishHoldings(ctx context.Context) error {
 	}
 }
 
+// tellAgain has told once more what the hub has not confirmed: its word or ours may have
+// been lost on a line that never broke. It asks less and less often, as with segments.
+func (s *session) tellAgain() {
+	if s.u.o.Outbox != nil && s.u.o.Outbox.Again() {
+		s.againWait = min(2*s.againWait, longResend)
+	} else {
+		s.againWait = againAfter * s.u.o.ResendAfter
+	}
+	s.again.Reset(jitter(s.againWait))
+}
+
 // takeHoldings hands a roster, templates or a job to whoever keeps terminals.
 func (s *session) takeHoldings(t protocol.Topic, e protocol.Envelope) {
 	if s.u.o.Holdings == nil {

@@ -3,6 +3,7 @@ package uplink_test
 import (
 	"bytes"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +17,11 @@ type holdings struct {
 	jobs chan protocol.Envelope
 	wake chan struct{}
 	out  chan protocol.Progress
+
+	again atomic.Int32 // how often all that is not confirmed was to be told again
 }
+
+func (h *holdings) Again() bool { h.again.Add(1); return true }
 
 func (h *holdings) HubKey(seal.SealingPublic) {}
 func (h *holdings) Resend()                   {}
@@ -84,4 +89,15 @@ func TestOnlyTheHubsJobsForThisAgentAreTaken(t *testing.T) {
 	if p := wait(t, "the progress", w.progress); p.Step != protocol.StepAsked || p.Job != e.Seq {
 		t.Errorf("the hub hears %+v", p)
 	}
+}
+
+// On a line that never breaks, what the hub does not confirm is told again and again.
+func TestWhatTheHubDoesNotConfirmIsToldAgain(t *testing.T) {
+	w, h := newWorld(t), &holdings{}
+	o := w.options()
+	o.ResendAfter = 10 * time.Millisecond
+	o.Holdings, o.Jobs, o.Outbox = h, h, h
+	w.sayKeys(w.hub)
+	w.start(o)
+	until(t, "it is told three times", func() bool { return h.again.Load() >= 3 })
 }

@@ -19,6 +19,7 @@ const (
 	stateGap   = 2 * time.Second // between two states that changes ask for
 	farewell   = 2 * time.Second // for saying goodbye when the agent stops
 	longResend = 5 * time.Minute
+	againAfter = 3   // of ResendAfter, until what the hub has not confirmed is told again
 	maxWaiting = 256 // messages before the hub's key is known: more than one site has
 )
 
@@ -42,12 +43,14 @@ type session struct {
 	hold       *time.Timer
 	resend     *time.Timer
 	resendWait time.Duration
+	again      *time.Timer // when templates without a confirmation are told again
+	againWait  time.Duration
 	state      *time.Timer // when the next state is due
 	lastState  time.Time
 }
 
 func newSession(u *Uplink, conn *mqtt.Conn) *session {
-	return &session{u: u, conn: conn, held: true, resendWait: u.o.ResendAfter}
+	return &session{u: u, conn: conn, held: true, resendWait: u.o.ResendAfter, againWait: againAfter * u.o.ResendAfter}
 }
 
 func (s *session) run(ctx context.Context) error {
@@ -55,6 +58,8 @@ func (s *session) run(ctx context.Context) error {
 	defer s.hold.Stop()
 	defer s.resend.Stop()
 	defer s.state.Stop()
+	s.again = time.NewTimer(jitter(s.againWait))
+	defer s.again.Stop()
 	err := s.talk(ctx)
 	if ctx.Err() != nil { // also in the middle of a publish
 		s.sayGoodbye(ctx)
@@ -105,6 +110,8 @@ func (s *session) talk(ctx context.Context) error {
 			}
 			s.hubGone = false
 			s.goBack()
+		case <-s.again.C:
+			s.tellAgain()
 		}
 		if err != nil {
 			return err

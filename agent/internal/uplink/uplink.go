@@ -56,6 +56,7 @@ type Jobs interface {
 type Outbox interface {
 	Outgoing() <-chan struct{} // has something when Next may have a message
 	Next() (t protocol.Topic, body any, found bool)
+	Again() (any bool) // what the hub has not confirmed is told again, if there is any
 }
 
 // Options are the parts an uplink is made of. All but the intervals are needed.

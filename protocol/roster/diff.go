@@ -69,7 +69,7 @@ type person struct {
 // user is a user of the terminal as the changes so far leave it.
 type user struct {
 	held Held
-	of   *person // whose PIN it bears; nil: nobody's
+	of   *person // whose PIN it bears, the entry's or another that it names; nil: nobody's
 	gone bool
 }
 
@@ -101,6 +101,9 @@ func newDiffer(r Roster, inv Inventory) *differ {
 	for i, e := range r.Entries {
 		p := &person{entry: e}
 		d.people[i], byPIN[e.PIN] = p, p
+		for _, pin := range e.Also {
+			byPIN[pin] = p
+		}
 		for _, f := range e.Fingers {
 			d.wanted[f.Digest] = append(d.wanted[f.Digest], p)
 		}
@@ -110,8 +113,8 @@ func newDiffer(r Roster, inv Inventory) *differ {
 		u := &user{held: h, of: p}
 		u.held.Fingers = slices.Clone(h.Fingers)
 		d.fingers += len(h.Fingers)
-		if p != nil && (p.user == nil || p.standing(u) > p.standing(p.user)) {
-			u, p.user = p.user, u // of two users of one PIN the one with more of the fingers stays
+		if p != nil && (p.user == nil || p.before(u, p.user)) {
+			u, p.user = p.user, u
 		}
 		if u != nil {
 			d.strangers = append(d.strangers, u)
@@ -151,6 +154,16 @@ func (p *person) standing(u *user) (n int) {
 	return n
 }
 
+// before tells whether of two users of one person the first stays: the one with more of
+// the fingers, then the one under the entry's own PIN.
+func (p *person) before(u, o *user) bool {
+	if a, b := p.standing(u), p.standing(o); a != b {
+		return a > b
+	}
+	own := func(u *user) bool { return protocol.NormalPIN(u.held.PIN) == p.entry.PIN }
+	return own(u) && !own(o)
+}
+
 // judge names what is wrong with the administrators now.
 func (d *differ) judge() {
 	admins := 0
@@ -164,7 +177,7 @@ func (d *differ) judge() {
 		}
 	}
 	for _, p := range d.people {
-		find(p.user, p.entry.Privilege == Administrator || d.keeps(p.entry.PIN).Privilege)
+		find(p.user, p.entry.Privilege == Administrator || d.keepsOf(p).Privilege)
 	}
 	for _, u := range d.strangers {
 		find(u, d.keeps(u.held.PIN).User)
@@ -181,7 +194,7 @@ func (d *differ) judge() {
 // because a person accepted it.
 func (d *differ) rightful() bool {
 	return slices.ContainsFunc(d.people, func(p *person) bool {
-		may := p.entry.Privilege == Administrator || d.keeps(p.entry.PIN).Privilege
+		may := p.entry.Privilege == Administrator || d.keepsOf(p).Privilege
 		return may && p.user != nil && p.user.held.administrates()
 	}) || slices.ContainsFunc(d.strangers, func(u *user) bool {
 		return d.keeps(u.held.PIN).User && u.held.administrates()
@@ -223,7 +236,7 @@ func (d *differ) bring(p *person) {
 			same := func(f Finger) bool { return f.Number == want.Number && f.Algorithm == d.can.Algorithm }
 			if !slices.ContainsFunc(p.entry.Fingers, same) {
 				reason := ReasonAlgorithm
-				if d.keeps(p.entry.PIN).finger(want.Number) {
+				if d.keepsOf(p).finger(want.Number) {
 					reason = ReasonAccepted
 				}
 				d.block(Change{Act: AddFinger, PIN: p.entry.PIN, Slot: p.user.held.Slot, Finger: want}, reason)
@@ -277,7 +290,7 @@ func (d *differ) setUser(p *person) {
 	if e.Privilege.rank() > h.Privilege.rank() {
 		c.Privilege = e.Privilege
 	}
-	stays, kept := Change{Act: SetUser, PIN: e.PIN, Slot: h.Slot}, d.keeps(e.PIN)
+	stays, kept := Change{Act: SetUser, PIN: e.PIN, Slot: h.Slot}, d.keepsOf(p)
 	if kept.Name {
 		c.Name, stays.Name = nil, c.Name
 	}
@@ -311,7 +324,7 @@ func (d *differ) bringFinger(p *person, want Finger) {
 	if there {
 		c.Act, c.Was = ReplaceFinger, held.Digest
 	}
-	if d.keeps(p.entry.PIN).finger(want.Number) {
+	if d.keepsOf(p).finger(want.Number) {
 		d.block(c, ReasonAccepted)
 		return
 	}
@@ -422,7 +435,7 @@ func (d *differ) trim(p *person) {
 	h := &p.user.held
 	if p.entry.Privilege.rank() < h.Privilege.rank() {
 		c := Change{Act: SetUser, PIN: p.entry.PIN, Slot: h.Slot, Privilege: p.entry.Privilege}
-		if d.keeps(p.entry.PIN).Privilege {
+		if d.keepsOf(p).Privilege {
 			d.block(c, ReasonAccepted)
 		} else if h.administrates() && !d.rightful() {
 			d.block(c, ReasonLastAdmin)

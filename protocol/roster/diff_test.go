@@ -61,6 +61,14 @@ func drawRoster(t *rapid.T) roster.Roster {
 		r.Entries = append(r.Entries, e)
 	}
 	slices.SortFunc(r.Entries, func(a, b roster.Entry) int { return cmp.Compare(a.PIN, b.PIN) })
+	for pin := 1; pin <= 9; pin++ { // by which the terminal may know somebody of the roster
+		own := func(e roster.Entry) bool { return e.PIN == fmt.Sprint(pin) }
+		if len(r.Entries) == 0 || slices.ContainsFunc(r.Entries, own) || !rapid.Bool().Draw(t, "known by another PIN") {
+			continue
+		}
+		e := &r.Entries[rapid.IntRange(0, len(r.Entries)-1).Draw(t, "who is known")]
+		e.Also = append(e.Also, fmt.Sprint(pin))
+	}
 	for range rapid.SampledFrom([]int{0, 0, 1, 2, 3}).Draw(t, "accepted") {
 		k := roster.Keep{PIN: fmt.Sprint(rapid.IntRange(1, 9).Draw(t, "accepted PIN"))}
 		switch rapid.IntRange(0, 3).Draw(t, "accepted what") {
@@ -142,17 +150,19 @@ func step(t *rapid.T, inv roster.Inventory, c roster.Change, free *uint16) roste
 	return next
 }
 
-// canPunch is who of the roster can punch: as themselves, or as a user whom no
-// entry names.
+// canPunch is who of the roster can punch: as themselves, under any of their PINs, or as
+// a user whom no entry names.
 func canPunch(r roster.Roster, inv roster.Inventory) map[string]bool {
-	entries := map[string]bool{}
+	owners := map[string]string{}
 	for _, e := range r.Entries {
-		entries[e.PIN] = true
+		for _, pin := range append([]string{e.PIN}, e.Also...) {
+			owners[pin] = e.PIN
+		}
 	}
 	who := map[string]bool{}
 	for _, e := range r.Entries {
 		for _, u := range inv.Users {
-			if u.PIN != e.PIN && entries[u.PIN] {
+			if owner, named := owners[u.PIN]; named && owner != e.PIN {
 				continue
 			}
 			for _, f := range u.Fingers {
@@ -237,7 +247,7 @@ func TestDiffConvergesSafelyWhereverItIsInterrupted(t *testing.T) {
 				t.Fatalf("after %d of %+v nobody administers the terminal", i, lines(plan.Changes))
 			}
 			untouched(t, now, next, c)
-			if broken := breaks(r, c); broken != "" {
+			if broken := breaks(r, now, c); broken != "" {
 				t.Fatalf("%+v changes %s, which was accepted: %+v", c, broken, r.Keep)
 			}
 			states = append(states, next)
@@ -277,13 +287,24 @@ func TestDiffConvergesSafelyWhereverItIsInterrupted(t *testing.T) {
 	}
 }
 
-// breaks tells what a change would do to something that was accepted.
-func breaks(r roster.Roster, c roster.Change) string {
-	i := slices.IndexFunc(r.Keep, func(k roster.Keep) bool { return k.PIN == protocol.NormalPIN(c.PIN) })
-	if i < 0 {
-		return ""
+// breaks tells what a change would do to something that was accepted, under the PIN that
+// it names or the one of its user.
+func breaks(r roster.Roster, now roster.Inventory, c roster.Change) (what string) {
+	pins := []string{protocol.NormalPIN(c.PIN)}
+	for _, u := range now.Users {
+		if u.Slot == c.Slot && c.Act != roster.DropUser {
+			pins = append(pins, u.PIN)
+		}
 	}
-	k := r.Keep[i]
+	for _, k := range r.Keep {
+		if slices.Contains(pins, k.PIN) {
+			what += broken(k, c)
+		}
+	}
+	return what
+}
+
+func broken(k roster.Keep, c roster.Change) string {
 	switch c.Act {
 	case roster.AddUser, roster.DropUser:
 		if k.User {

@@ -56,11 +56,26 @@ func (r Roster) Keeping(more ...Keep) Roster {
 // keeps is what was accepted of a PIN.
 func (d *differ) keeps(pin string) Keep { return d.kept[protocol.NormalPIN(pin)] }
 
+// keepsOf is what was accepted of a person, under the entry's PIN or the one by which the
+// terminal knows them.
+func (d *differ) keepsOf(p *person) Keep {
+	k := d.keeps(p.entry.PIN)
+	if p.user == nil {
+		return k
+	}
+	o := d.keeps(p.user.held.PIN)
+	return Keep{PIN: k.PIN, User: k.User || o.User, Name: k.Name || o.Name, Privilege: k.Privilege || o.Privilege,
+		Fingers: slices.Concat(k.Fingers, o.Fingers)}
+}
+
 // finger tells whether a finger, there or not, is left as it is.
 func (k Keep) finger(number uint8) bool { return slices.Contains(k.Fingers, number) }
 
 // stays tells whether a finger that is there was accepted, by itself or with its user.
 func (d *differ) stays(u *user, f HeldFinger) bool {
 	k := d.keeps(u.held.PIN)
+	if u.of != nil && u.of.user == u {
+		k = d.keepsOf(u.of)
+	}
 	return k.User || k.finger(f.Number)
 }

@@ -56,7 +56,10 @@ type Roster struct {
 
 // Entry is one person of a roster.
 type Entry struct {
-	PIN       string    `json:"pin"`  // in normal form
+	PIN string `json:"pin"` // in normal form
+	// Also are other PINs by which this terminal knows the person, rising: where no user
+	// has PIN, one of these stands for the entry and stays under their number.
+	Also      []string  `json:"also,omitempty"`
 	Name      string    `json:"name"` // the whole name; a terminal shows what fits. Empty: not named
 	Privilege Privilege `json:"privilege"`
 	Card      *uint32   `json:"card,omitempty"` // null: the register has none, the terminal's stays
@@ -95,7 +98,14 @@ func (r Roster) Check() error {
 	if r.Serial == "" || len(r.Entries) > MaxUsers || len(r.Keep) > 2*MaxUsers || r.MaxAdmins < 0 {
 		return fmt.Errorf("%w: %d entries for terminal %q, at most %d administrators", ErrRoster, len(r.Entries), r.Serial, r.MaxAdmins)
 	}
+	pins := make(map[string]bool, len(r.Entries))
 	for i, e := range r.Entries {
+		for _, pin := range append([]string{e.PIN}, e.Also...) {
+			if pins[pin] {
+				return fmt.Errorf("%w: entry %d has a PIN of another", ErrRoster, i)
+			}
+			pins[pin] = true
+		}
 		if err := e.check(); err != nil {
 			return fmt.Errorf("%w: entry %d: %w", ErrRoster, i, err)
 		}
@@ -124,6 +134,11 @@ func (e Entry) check() error {
 		return fmt.Errorf("unknown privilege %q", e.Privilege)
 	case len(e.Fingers) > maxFingers:
 		return fmt.Errorf("%d fingers", len(e.Fingers))
+	}
+	for i, pin := range e.Also {
+		if pin == "" || len(pin) > maxPIN || pin != protocol.NormalPIN(pin) || i > 0 && e.Also[i-1] >= pin {
+			return errors.New("another PIN that is empty, too long, padded or out of order")
+		}
 	}
 	for i, f := range e.Fingers {
 		if err := f.check(); err != nil {

@@ -23,6 +23,12 @@ func entry(pin string, fingers ...roster.Finger) roster.Entry {
 	return roster.Entry{PIN: pin, Privilege: roster.User, Fingers: fingers}
 }
 
+func known(pin, also string, fingers ...roster.Finger) roster.Entry {
+	e := entry(pin, fingers...)
+	e.Also = []string{also}
+	return e
+}
+
 func TestDiff(t *testing.T) {
 	boss := entry("9", finger(0, 90))
 	boss.Privilege = roster.Administrator
@@ -43,6 +49,14 @@ func TestDiff(t *testing.T) {
 			"add-user 7, drop-user 6"},
 		{"a changed PIN: the new one is there before the old one goes", roster.Enforce, nil, []roster.Entry{entry("7", finger(1, 1))}, []roster.Held{user(3, "6", held(1, 1))},
 			"add-user 7, add-finger 7/1, drop-user 6"},
+		{"whom the terminal knows by another PIN stays under it", roster.Enforce, func(c *roster.Capabilities) { c.PINWidth = 4 },
+			[]roster.Entry{known("100001", "1001", finger(1, 1), finger(2, 2))}, []roster.Held{user(3, "1001", held(1, 1), held(5, 5))},
+			"add-finger 100001/2, drop-finger 1001/5"},
+		{"who is there under both PINs stays under the one with the fingers", roster.Enforce, nil,
+			[]roster.Entry{known("100001", "1001", finger(1, 1))}, []roster.Held{user(3, "1001", held(1, 1)), user(4, "100001")}, "drop-user 100001"},
+		{"and with the same fingers under their own", roster.Enforce, nil,
+			[]roster.Entry{known("100001", "1001", finger(1, 1))}, []roster.Held{user(3, "1001", held(1, 1)), user(4, "100001", held(1, 1))}, "drop-user 1001"},
+		{"who is new gets their own PIN", roster.Enforce, nil, []roster.Entry{known("100001", "1001", finger(1, 1))}, nil, "add-user 100001, add-finger 100001/1"},
 		{"and finger by finger where none may be there twice", roster.Enforce, func(c *roster.Capabilities) { c.UniqueFinger = true },
 			[]roster.Entry{entry("7", finger(1, 1), finger(2, 2))}, []roster.Held{user(3, "6", held(1, 1), held(2, 2))},
 			"add-user 7, drop-finger 6/1, add-finger 7/1, drop-finger 6/2, add-finger 7/2, drop-user 6"},
@@ -251,6 +265,10 @@ func TestCheckRefusesWhatCannotBe(t *testing.T) {
 		"a mode of tomorrow":     func(r *roster.Roster) { r.Mode = "replace" },
 		"a date that is none":    func(r *roster.Roster) { r.AsOf = "2026-02-30" },
 		"a PIN twice":            func(r *roster.Roster) { r.Entries[1].PIN = "7" },
+		"another's PIN":          func(r *roster.Roster) { r.Entries[0].Also = []string{"8"} },
+		"another PIN of two":     func(r *roster.Roster) { r.Entries[0].Also, r.Entries[1].Also = []string{"5"}, []string{"5"} },
+		"another, padded PIN":    func(r *roster.Roster) { r.Entries[0].Also = []string{"05"} },
+		"other PINs not in turn": func(r *roster.Roster) { r.Entries[0].Also = []string{"5", "4"} },
 		"a padded PIN":           func(r *roster.Roster) { r.Entries[0].PIN = "07" },
 		"an empty PIN":           func(r *roster.Roster) { r.Entries[0].PIN = "" },
 		"an unknown privilege":   func(r *roster.Roster) { r.Entries[0].Privilege = "king" },

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -180,6 +181,28 @@ func TestOtherBytesAreWrittenTwiceAndThenEquivalent(t *testing.T) {
 	}
 	if len(o.copies) != 0 {
 		t.Errorf("%d copies of what the agent itself wrote", len(o.copies))
+	}
+}
+
+func TestWhomTheTerminalKnowsByAnotherPINStaysUnderIt(t *testing.T) {
+	o := newOffice(t)
+	o.machine.recode = true // what is written under the old PIN is known again under it too
+	o.machine.enrol(3, "0771", roster.User)
+	r := o.people()
+	r.Entries[1].Also = []string{"771"}
+	ok(t, o.give(seq(1, 1), r))
+	o.serve(equal)
+	if n := o.machine.count(); n.fingers != 8 || n.deletions != 0 {
+		t.Errorf("4 fingers were written %d times, want twice each; %d deletions", n.fingers, n.deletions)
+	}
+	if got := o.machine.content(); len(got) != 3 || !slices.ContainsFunc(got, func(line string) bool { return strings.Contains(line, "771") }) {
+		t.Errorf("the terminal has %q, want three people, one under 0771", got)
+	}
+	o.start()
+	ok(t, o.give(seq(1, 1), r))
+	o.serve(equal)
+	if o.machine.count().fingers != 8 || len(o.copies) != 0 {
+		t.Errorf("after a restart %d writes, %d copies of what the agent itself wrote", o.machine.count().fingers, len(o.copies))
 	}
 }
 

@@ -69,7 +69,7 @@ func (v *visit) carryOut(ctx context.Context, changes []roster.Change) error {
 			continue
 		}
 		if c.Act == roster.ReplaceFinger {
-			if err := v.keepCopy(ctx, c.Slot, c.PIN, c.Finger.Number); err != nil {
+			if err := v.keepCopy(ctx, c.Slot, c.Finger.Number); err != nil {
 				return err
 			}
 		}
@@ -153,7 +153,7 @@ func (v *visit) drop(ctx context.Context, c roster.Change) error {
 		}
 		for _, f := range u.Fingers {
 			if d.User || f.Number == d.Finger {
-				if err := v.keepCopy(ctx, c.Slot, c.PIN, f.Number); err != nil {
+				if err := v.keepCopy(ctx, c.Slot, f.Number); err != nil {
 					return err
 				}
 			}
@@ -192,16 +192,16 @@ func (v *visit) ours(pin string, f roster.HeldFinger) bool {
 
 // keepCopy seals one finger of the terminal to the hub and returns once that is on
 // disk. A finger that an earlier step of this visit removed has its copy already.
-func (v *visit) keepCopy(ctx context.Context, slot uint16, pin string, number uint8) error {
+func (v *visit) keepCopy(ctx context.Context, slot uint16, number uint8) error {
 	for _, u := range v.before.Users {
 		if u.Slot != slot {
 			continue
 		}
 		for _, f := range u.Fingers {
-			if f.Number != number || v.ours(pin, f) {
+			if f.Number != number || v.ours(u.PIN, f) {
 				continue
 			}
-			item, err := v.sealed(ctx, slot, pin, f)
+			item, err := v.sealed(ctx, slot, u.PIN, f)
 			if err != nil {
 				return err
 			}

@@ -219,14 +219,14 @@ func (v *visit) readBack() error {
 	changed := false
 	for _, c := range v.written {
 		for _, u := range v.after.Users {
-			if protocol.NormalPIN(u.PIN) != c.PIN {
+			if u.Slot != c.Slot && (c.Slot != 0 || protocol.NormalPIN(u.PIN) != c.PIN) {
 				continue
 			}
 			for j, f := range u.Fingers {
-				if f.Number != c.Finger.Number || f.Digest == c.Finger.Digest || f.Digest == c.Was && !v.ours(c.PIN, f) {
+				if f.Number != c.Finger.Number || f.Digest == c.Finger.Digest || f.Digest == c.Was && !v.ours(u.PIN, f) {
 					continue // another finger; the wanted one; or the old one, which nothing has replaced
 				}
-				if v.equivalent(c, f.Digest) >= 2 {
+				if v.equivalent(u.PIN, c.Finger, f.Digest) >= 2 {
 					u.Fingers[j].For = c.Finger.Digest
 				}
 				changed = true
@@ -240,19 +240,21 @@ func (v *visit) readBack() error {
 	return v.save()
 }
 
-// equivalent counts how often a template was written and given back as this.
-func (v *visit) equivalent(c roster.Change, given protocol.Hash) int {
+// equivalent counts how often a template was written to the user of a PIN and given back
+// as this.
+func (v *visit) equivalent(pin string, want roster.Finger, given protocol.Hash) int {
+	pin = protocol.NormalPIN(pin)
 	for i := range v.memory.Equivalent {
 		e := &v.memory.Equivalent[i]
-		if e.PIN == c.PIN && e.Finger == c.Finger.Number {
-			if e.Wanted != c.Finger.Digest || e.Given != given {
-				e.Wanted, e.Given, e.Writes = c.Finger.Digest, given, 0
+		if e.PIN == pin && e.Finger == want.Number {
+			if e.Wanted != want.Digest || e.Given != given {
+				e.Wanted, e.Given, e.Writes = want.Digest, given, 0
 			}
 			e.Writes++
 			return e.Writes
 		}
 	}
-	v.memory.Equivalent = append(v.memory.Equivalent, equivalence{PIN: c.PIN, Finger: c.Finger.Number, Wanted: c.Finger.Digest, Given: given, Writes: 1})
+	v.memory.Equivalent = append(v.memory.Equivalent, equivalence{PIN: pin, Finger: want.Number, Wanted: want.Digest, Given: given, Writes: 1})
 	return 1
 }
 

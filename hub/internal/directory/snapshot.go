@@ -25,9 +25,13 @@ func (d *Directory) Snapshot(ctx context.Context) (placement.Snapshot, error) {
 // of terminals may be others.
 func (r *Register) Snapshot(settings placement.Settings) placement.Snapshot {
 	s := r.offices(settings)
+	aliases := map[placement.EmployeeID][]placement.Alias{}
+	for _, a := range Sorted(r.Aliases) {
+		aliases[a.Employee] = append(aliases[a.Employee], placement.Alias{Terminal: a.Terminal, PIN: a.PIN, Period: a.Period})
+	}
 	for _, e := range Sorted(r.Employees) {
 		s.Employees = append(s.Employees, placement.Employee{
-			ID: e.ID, PIN: e.PINText(),
+			ID: e.ID, PIN: e.PINText(), Aliases: aliases[e.ID],
 			Name:   history(e.Facts[EmployeeName], func(v string) string { return v }),
 			Status: history(e.Facts[EmployeeStatus], func(v string) placement.Status { return placement.Status(v) }),
 			Card:   history(e.Facts[EmployeeCard], func(v string) uint32 { return uint32(number(v)) }),

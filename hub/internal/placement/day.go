@@ -17,10 +17,11 @@ type Day struct {
 	terminals  []*Terminal // by id
 	placements []Placement
 	grants     []Grant
-	people     []person               // by PIN
-	places     map[EmployeeID]int32   // of each in people
-	at         map[UnitID][]int32     // who is carried at a home
-	granted    map[TerminalID][]grant // 0: everywhere
+	people     []person                        // by PIN
+	places     map[EmployeeID]int32            // of each in people
+	at         map[UnitID][]int32              // who is carried at a home
+	granted    map[TerminalID][]grant          // 0: everywhere
+	known      map[TerminalID]map[string]int32 // who is known by another PIN; 0: everywhere
 }
 
 // person is an employee on the day.
@@ -47,6 +48,7 @@ func On(s Snapshot, day roster.Date) *Day {
 		places:     make(map[EmployeeID]int32, len(s.Employees)),
 		at:         map[UnitID][]int32{},
 		granted:    map[TerminalID][]grant{},
+		known:      map[TerminalID]map[string]int32{},
 	}
 	for i := range s.Units {
 		d.units[s.Units[i].ID] = &s.Units[i]
@@ -61,6 +63,17 @@ func On(s Snapshot, day roster.Date) *Day {
 	slices.SortFunc(d.people, func(a, b person) int { return cmp.Compare(a.PIN, b.PIN) })
 	for i, p := range d.people {
 		d.places[p.ID] = int32(i)
+	}
+	for i, p := range d.people {
+		for _, a := range p.Aliases {
+			if !a.Holds(d.day) {
+				continue
+			}
+			if d.known[a.Terminal] == nil {
+				d.known[a.Terminal] = map[string]int32{}
+			}
+			d.known[a.Terminal][a.PIN] = int32(i)
+		}
 	}
 	for _, p := range s.Placements {
 		d.place(p)
@@ -166,13 +179,40 @@ func (d *Day) roster(t *Terminal) roster.Roster {
 		p := d.people[place]
 		r.Entries[i] = roster.Entry{
 			PIN: p.PIN, Name: p.Name.Near(d.day), Privilege: higher(rights[place], roster.User),
-			Fingers: fingersFor(p.Fingers, t.Algorithm),
+			Fingers: fingersFor(p.Fingers, t.Algorithm), Also: d.also(t.ID, place),
 		}
 		if card := p.Card.Near(d.day); card != 0 {
 			r.Entries[i].Card = &card
 		}
 	}
+	named := make(map[string]bool, len(places))
+	for _, e := range r.Entries {
+		named[e.PIN] = true
+	}
+	for i := range r.Entries { // a number that the hub issued to somebody else here is theirs
+		e := &r.Entries[i]
+		e.Also = slices.DeleteFunc(e.Also, func(pin string) bool { return named[pin] })
+	}
 	return r
+}
+
+// also are the other PINs by which a terminal knows a person, rising: an alias at the
+// terminal itself outweighs somebody else's that holds everywhere.
+func (d *Day) also(t TerminalID, place int32) (pins []string) {
+	for _, a := range d.people[place].Aliases {
+		if !a.Holds(d.day) || a.Terminal != 0 && a.Terminal != t {
+			continue
+		}
+		owner, here := d.known[t][a.PIN]
+		if !here {
+			owner = d.known[0][a.PIN]
+		}
+		if owner == place {
+			pins = append(pins, a.PIN)
+		}
+	}
+	slices.Sort(pins)
+	return slices.Compact(pins)
 }
 
 // higher is the greater of two privileges.

@@ -216,6 +216,31 @@ func TestRosterSaysWhatTheRegisterHas(t *testing.T) {
 	}
 }
 
+func TestRosterNamesTheOtherPINsOfTheDay(t *testing.T) {
+	s := province()
+	alias := func(at placement.TerminalID, pin string, from, to roster.Date) placement.Alias {
+		return placement.Alias{Terminal: at, PIN: pin, Period: period(from, to)}
+	}
+	s.Employees[0].Aliases = []placement.Alias{
+		alias(0, "198001012005011901", "2020-01-01", ""), alias(atSamsat, "7", "2026-01-01", "2026-02-01"), alias(atForest, "8", "2020-01-01", ""),
+		alias(0, "9", "2020-01-01", ""), alias(0, "100002", "2020-01-01", ""),
+	}
+	s.Employees = append(s.Employees,
+		placement.Employee{ID: 2, PIN: "100002"}, // the number that the hub has given is theirs
+		placement.Employee{ID: 3, PIN: "100003", Aliases: []placement.Alias{alias(atSamsat, "9", "2020-01-01", "")}}) // at the samsat 9 is somebody else
+	for e := placement.EmployeeID(1); e <= 2; e++ {
+		s.Placements = append(s.Placements, placement.Placement{ID: placement.PlacementID(e), Employee: e, Unit: samsat, Kind: placement.Definitive, Period: period("2020-01-01", "")})
+	}
+	for day, want := range map[roster.Date][]string{
+		"2025-12-31": {"198001012005011901"}, "2026-01-01": {"198001012005011901", "7"}, "2026-02-01": {"198001012005011901"},
+	} {
+		r, _ := placement.On(s, day).Roster(atSamsat)
+		if err := r.Check(); err != nil || len(r.Entries) != 2 || !slices.Equal(r.Entries[0].Also, want) || len(r.Entries[1].Also) > 0 {
+			t.Errorf("on %s %+v, %v; want %v", day, r.Entries, err, want)
+		}
+	}
+}
+
 func TestUnservedNamesWhoHasNoTerminal(t *testing.T) {
 	s := province()
 	s.Units = append(s.Units, placement.Unit{ID: 9, Kind: since("2020-01-01", placement.School)})

@@ -105,10 +105,18 @@ type Serving struct {
 type Employee struct {
 	ID      EmployeeID
 	PIN     string // the hub's, in normal form
+	Aliases []Alias
 	Name    History[string]
 	Status  History[Status]
 	Card    History[uint32] // 0: none
 	Fingers []roster.Finger // the best copies, by number, then algorithm
+}
+
+// Alias is another PIN by which terminals know an employee.
+type Alias struct {
+	Terminal TerminalID // 0: every one
+	PIN      string     // in normal form
+	Period
 }
 
 // Placement puts an employee at a unit.

@@ -120,6 +120,17 @@ func (s side) Kind() string {
 	return "equal"
 }
 
+// KnownAs are the other PINs under which the terminal has the person.
+func (s side) KnownAs() string {
+	var pins []string
+	for _, u := range s.Held {
+		if pin := protocol.NormalPIN(u.PIN); pin != s.PIN {
+			pins = append(pins, pin)
+		}
+	}
+	return strings.Join(pins, ", ")
+}
+
 // HeldName is a name as the terminal has it.
 func (side) HeldName(u roster.Held) string { return heldName(u) }
 
@@ -127,9 +138,15 @@ func heldName(u roster.Held) string { return strings.ToValidUTF8(string(u.Name),
 
 // compare puts roster and inventory side by side: what differs first, then by PIN.
 func (v *terminalView) compare(means func(string) person, page int) {
-	sides := map[string]*side{}
+	sides, known := map[string]*side{}, map[string]string{}
+	for _, e := range v.Roster.Entries {
+		for _, pin := range e.Also {
+			known[pin] = e.PIN
+		}
+	}
 	at := func(pin string) *side {
 		pin = protocol.NormalPIN(pin)
+		pin = cmp.Or(known[pin], pin)
 		if sides[pin] == nil {
 			sides[pin] = &side{PIN: pin, Person: means(pin), Steps: v.Plan.byPIN[pin]}
 		}
@@ -143,7 +160,7 @@ func (v *terminalView) compare(means func(string) person, page int) {
 		s.Held = append(s.Held, u)
 	}
 	for _, k := range v.Roster.Keep {
-		if s := sides[k.PIN]; s != nil {
+		if s := sides[cmp.Or(known[k.PIN], k.PIN)]; s != nil {
 			s.Kept = true
 		}
 	}

@@ -141,7 +141,7 @@ func TestTheWayOfACapture(t *testing.T) {
 		agency.places(template(6), true, true, true)
 		follow.ends(true, "the template is in the vault")
 		list := op.says("finger", "list", ani)
-		if strings.Count(list, "captured at bkpsdmd/") != 2 || strings.Count(list, "*") != 2 {
+		if strings.Count(list, "recorded at terminal SIM-bkpsdmd, bkpsdmd") != 2 || strings.Count(list, "*") != 2 {
 			t.Errorf("the vault holds:\n%s", list)
 		}
 		if found := op.says("finger", "found"); strings.Contains(found, ani) {

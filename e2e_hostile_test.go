@@ -290,7 +290,6 @@ func TestAHostileBrokerChangesNothing(t *testing.T) {
 	}
 	op.says("terminal", "grant", people[0], "--serial", samsat.terminal.Serial(), "--from", "2026-01-01")
 	op.says("place", people[0], "--unit", "samsat", "--from", "2026-01-01", "--sk", "800/1/2026")
-	op.enforce(samsat)
 	for n := range people {
 		if err := agency.terminal.AddTemplate(zk.Template{UID: uint16(1 + n), Finger: 1, Flag: 1, Data: template(n)}); err != nil {
 			t.Fatal(err)
@@ -309,6 +308,7 @@ func TestAHostileBrokerChangesNothing(t *testing.T) {
 	for n, pin := range people {
 		op.says(append([]string{"finger", "accept", "--employee", pin}, ids(found, recorded[n].PIN)...)...)
 	}
+	op.enforce(samsat)
 	samsat.holds(people[0] + "/1")
 
 	c.mu.Lock()

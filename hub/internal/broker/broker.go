@@ -53,6 +53,13 @@ const (
 // between two attempts to start it anew; a failed attempt doubles it up to a minute.
 const watchEvery = 2 * time.Second
 
+// looks is how often something must be wrong in a row before it counts, and lookAgain
+// how long after each.
+const (
+	looks     = 5
+	lookAgain = 50 * time.Millisecond
+)
+
 // Broker is a running embedded broker.
 type Broker struct {
 	options Options
@@ -143,7 +150,7 @@ func (b *Broker) attempt(ctx context.Context) error {
 		err = bound(ctx, engine, b.options.MaxStore)
 	}
 	if err == nil {
-		err = healthy(engine)
+		err = healthy(ctx, engine)
 	}
 	if err != nil {
 		end(engine)
@@ -162,11 +169,30 @@ func end(engine *server.Server) {
 }
 
 // healthy reports whether the engine's storage works.
-func healthy(engine *server.Server) error {
-	if h := engine.Healthz(nil); h.Error != "" {
-		return errors.New(h.Error)
+func healthy(ctx context.Context, engine *server.Server) error {
+	return lasting(ctx, func() error {
+		if h := engine.Healthz(nil); h.Error != "" {
+			return errors.New(h.Error)
+		}
+		return nil
+	})
+}
+
+// lasting is what is wrong when it is wrong at every one of several looks. The engine
+// gives itself a millisecond to say that it is well, which a busy machine may let pass;
+// to start it anew for that would throw out everybody who is connected.
+func lasting(ctx context.Context, look func() error) (err error) {
+	for range looks {
+		if err = look(); err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(lookAgain):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	return nil
+	return err
 }
 
 // watch starts the engine anew when it has given up its storage, until ctx ends.
@@ -181,9 +207,12 @@ func (b *Broker) watch(ctx context.Context) {
 		engine, before := b.engine, b.trouble
 		b.mu.Unlock()
 		if before == nil {
-			failure := healthy(engine)
+			failure := healthy(ctx, engine)
 			if failure == nil {
 				continue
+			}
+			if ctx.Err() != nil {
+				return
 			}
 			b.options.Logger.Error("the broker's storage has failed, starting it anew", "err", failure)
 			end(engine)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -84,6 +85,9 @@ func (o *operator) employeeAdd() *cobra.Command {
 				since, err := dayOr(from, d.Today)
 				if err != nil {
 					return err
+				}
+				if strings.TrimSpace(args[0]) == "" {
+					return directory.Problem{Code: "name-empty"}
 				}
 				all := append([]employeeFlag{{name: "name", attribute: directory.EmployeeName, value: args[0]},
 					{name: "status", attribute: directory.EmployeeStatus, value: string(placement.Active)}}, flags[1:]...)

@@ -18,6 +18,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
@@ -46,6 +47,7 @@ func (o *operator) explainRegister(err error) string {
 		{directory.ErrNoColumns, "error-no-columns"},
 		{directory.ErrTooLarge, "error-too-large"},
 		{directory.ErrNoSpreadsheet, "error-no-spreadsheet"},
+		{vault.ErrNoFind, "error-no-find"},
 	} {
 		if errors.Is(err, known.is) {
 			return o.sayRegister(known.code, nil)

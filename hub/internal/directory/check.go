@@ -24,10 +24,13 @@ func checkValue(a Attribute, value string) error {
 			return Problem{Code: "text-control", Args: map[string]any{"attribute": string(a)}}
 		}
 	}
-	good := len(value) <= maxText
+	if len(value) > maxText {
+		return Problem{Code: "text-long", Args: map[string]any{"attribute": string(a), "bytes": len(value), "most": maxText}}
+	}
+	good := true
 	switch a {
 	case UnitCode, UnitName, EmployeeName:
-		good = good && value != ""
+		good = value != ""
 	case UnitKind:
 		good = oneOf(value, placement.OPD, placement.UPTD, placement.Branch, placement.School, placement.Hospital, placement.Section)
 	case EmployeeKind:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -304,6 +305,7 @@ func TestWhatContradictsItselfIsRefused(t *testing.T) {
 			"one NIP of two employees":   {"employee-twice", set(directory.AboutEmployee, int64(other), directory.EmployeeNIP, "198609262015051901")},
 			"a damaged NIP":              {"nip-zeros", set(directory.AboutEmployee, int64(other), directory.EmployeeNIP, "198609262015051000")},
 			"a kind nobody knows":        {"value", set(directory.AboutEmployee, int64(other), directory.EmployeeKind, "honorer")},
+			"a name without an end":      {"text-long", set(directory.AboutEmployee, int64(other), directory.EmployeeName, strings.Repeat("Ж", 101))},
 			"a name with a control":      {"text-control", set(directory.AboutEmployee, int64(other), directory.EmployeeName, "A\x00B")},
 			"one alias of two employees": {"alias-twice", alias(other, "077", m.ID)},
 			"another's PIN for ever":     {"alias-issued", alias(other, "100001", 0)},

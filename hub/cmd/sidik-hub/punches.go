@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -97,7 +96,7 @@ func day(s string, later int) (protocol.LocalTime, error) {
 	}
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
-		return "", errors.New("write the date like 2026-01-31")
+		return "", directory.Problem{Code: "date", Args: map[string]any{"date": s}}
 	}
 	return protocol.LocalTime(t.AddDate(0, 0, later).Format(time.DateOnly)), nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,9 +101,8 @@ func TestRosterAgainstInventory(t *testing.T) {
 	})
 	t.Run("each difference is marked, in the order of the agent's steps", func(t *testing.T) {
 		text, html := w.page(kobaPath, "")
-		says(t, text, "4 berbeda", w.pin("Ani Demo")+" Ani Demo Ani Demo jari 5, 6 ANI jari 5 berbeda ubah pegawai (nama Ani Demo) tambah jari 6",
-			w.pin("Budi Demo")+" Budi Demo Budi Demo jari 5 tidak ada kurang di mesin",
-			"198502022010011902 Budi Demo tidak tercantum Budi Demo jari 5 · ada kata sandi tidak tercantum",
+		says(t, text, "2 berbeda", w.pin("Ani Demo")+" Ani Demo Ani Demo jari 5, 6 ANI jari 5 berbeda ubah pegawai (nama Ani Demo) tambah jari 6",
+			w.pin("Budi Demo")+" di mesin dengan PIN 198502022010011902 Budi Demo Budi Demo jari 5 Budi Demo jari 5 · ada kata sandi sesuai",
 			"77 tidak tercantum Orang Lama jari 2 · administrator tidak tercantum hapus pegawai",
 			"Periksa administrator yang tidak diberi hak · PIN 77 · Orang Lama")
 		inv, err := w.holding.Inventory(t.Context(), atKoba, serialOf(atKoba))
@@ -116,8 +116,24 @@ func TestRosterAgainstInventory(t *testing.T) {
 	})
 	t.Run("in English", func(t *testing.T) {
 		text, _ := w.page(kobaPath, "en")
-		says(t, text, "4 differ", "ANI fingers 5 differs change user (name Ani Demo) add finger 6", "not there lacking", "77 not named Orang Lama fingers 2 · administrator not named delete user",
+		says(t, text, "2 differ", "ANI fingers 5 differs change user (name Ani Demo) add finger 6", "on the terminal as PIN 198502022010011902", "77 not named Orang Lama fingers 2 · administrator not named delete user",
 			"Look an administrator without a grant · PIN 77")
+	})
+	t.Run("who is not there is lacking", func(t *testing.T) {
+		w.holds(atKoba, func(inv *roster.Inventory) {
+			inv.Users = slices.DeleteFunc(inv.Users, func(u roster.Held) bool { return u.PIN == w.pin("Budi Demo") })
+		})
+		text, _ := w.page(kobaPath, "")
+		says(t, text, w.pin("Budi Demo")+" Budi Demo Budi Demo jari 5 tidak ada kurang di mesin")
+		text, _ = w.page(kobaPath, "en")
+		says(t, text, "not there lacking")
+		w.holds(atKoba, func(inv *roster.Inventory) {
+			for i, u := range inv.Users {
+				if u.PIN == w.pin("Ani Demo") {
+					inv.Users[i].Fingers = u.Fingers[:1]
+				}
+			}
+		})
 	})
 	t.Run("what the mode does not let through is blocked, with why", func(t *testing.T) {
 		w.edit(func(d *directory.Draft) error {

@@ -96,14 +96,18 @@ func (d *desk) inventory(ctx context.Context, s terminal.Session) (roster.Invent
 	return inv, nil
 }
 
-// seat returns the slot of the person, who is put there first where they are not. The
-// slot is on disk before that: whoever a job puts there is taken off again.
+// seat returns the slot of the person, who is put there first where they are not. What
+// it found is on disk before that: whoever a job puts there is taken off again, and a
+// finger that was there before is never taken for the one that was asked for.
 func (d *desk) seat(ctx context.Context, s terminal.Session, inv roster.Inventory, e *entry) (uint16, error) {
 	if u, found := person(inv, e.Job.PIN); found {
 		if _, there := finger(u, e.Job.Finger); there {
 			return 0, errPresent
 		}
-		return u.Slot, full(inv)
+		if err := full(inv); err != nil {
+			return 0, err
+		}
+		return u.Slot, d.note(e, 0)
 	}
 	if err := full(inv); err != nil {
 		return 0, err
@@ -123,14 +127,22 @@ func (d *desk) seat(ctx context.Context, s terminal.Session, inv roster.Inventor
 	if err != nil {
 		return 0, blockedError(roster.ReasonUsersFull)
 	}
-	d.j.mu.Lock()
-	e.Slot = slot
-	err = d.j.ledger.save()
-	d.j.mu.Unlock()
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", errKeep, err)
+	if err := d.note(e, slot); err != nil {
+		return 0, err
 	}
 	return slot, s.Put(ctx, terminal.Put{Slot: slot, New: true, PIN: e.Job.PIN, Privilege: roster.User})
+}
+
+// note returns once it is on disk that the terminal is to ask for the finger, and in
+// which slot the job puts the person, 0 for none.
+func (d *desk) note(e *entry, slot uint16) error {
+	d.j.mu.Lock()
+	defer d.j.mu.Unlock()
+	e.Asked, e.Slot = true, slot
+	if err := d.j.ledger.save(); err != nil {
+		return fmt.Errorf("%w: %w", errKeep, err)
+	}
+	return nil
 }
 
 // full is an error where no finger fits any more.

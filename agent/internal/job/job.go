@@ -7,7 +7,8 @@
 // it is sealed to the hub and on disk.
 //
 // Beware: an agent that dies in the middle begins nothing anew. It looks whether the
-// terminal has the finger, and then that is what was captured.
+// terminal has a finger that it had not when it was to ask for it, and then that is what
+// was captured.
 package job
 
 import (

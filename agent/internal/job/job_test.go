@@ -2,6 +2,7 @@ package job_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"io/fs"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/agent/internal/job"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal/zkdriver"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk"
@@ -459,5 +461,29 @@ func TestBrokenLedgerIsNotPassedOver(t *testing.T) {
 	ok(t, os.WriteFile(filepath.Join(dir, "jobs.json"), []byte("{"), 0o600))
 	if _, err := job.New(job.Options{Dir: dir, Now: func() *time.Time { return nil }}); err == nil {
 		t.Error("an agent that does not know which jobs were begun begins")
+	}
+}
+
+// An agent that was stopped before it had looked at the terminal knows nothing of the
+// finger that it finds there: it may be anybody's, recorded long ago.
+func TestFingerThatWasThereBeforeIsNeverTheCapturedOne(t *testing.T) {
+	o := newOffice(t)
+	somebody := o.terminal.Users()[0]
+	ok(t, o.terminal.AddTemplate(zk.Template{UID: somebody.UID, Finger: 1, Flag: 1, Data: template(7)}))
+	busy, release := make(chan struct{}), make(chan struct{})
+	var reading sync.WaitGroup
+	reading.Go(func() { // the log is read, say
+		ok(t, o.driver.Hold(t.Context(), func(context.Context, terminal.Session) error { close(busy); <-release; return nil }))
+	})
+	<-busy
+	ok(t, o.send(number(1), o.capture(protocol.NormalPIN(somebody.PIN), 1)))
+	o.hear("that it begins", func() bool { return len(o.said[number(1)]) > 0 })
+	o.stop()
+	close(release)
+	reading.Wait()
+	o.start()
+	o.ends(number(1), protocol.EndedInterrupted)
+	if len(o.templates) > 0 {
+		t.Error("a finger of before came as the one that was asked for")
 	}
 }

@@ -11,11 +11,15 @@ import (
 )
 
 // resume ends the jobs that were under way when the agent died: where the terminal has
-// the finger, that is what was captured, because it was not there when the job began.
+// the finger, that is what was captured, because it was not there when it was asked for.
 // It tells whether none is left.
 func (d *desk) resume(ctx context.Context) bool {
 	begun := d.entries(func(e *entry) bool { return e.Progress.Ended == "" })
 	for _, e := range begun {
+		if !e.Asked { // what the terminal has may have been there before
+			d.end(e, protocol.EndedInterrupted, "", protocol.Hash{})
+			continue
+		}
 		if d.j.o.Out.Key().IsZero() {
 			return false // nothing could be sealed
 		}

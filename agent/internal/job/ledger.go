@@ -26,6 +26,8 @@ type ledger struct {
 type entry struct {
 	Job      protocol.Job      `json:"job"`
 	Progress protocol.Progress `json:"progress"` // without an ending: it is under way, or was when the agent died
+	// Asked is that the terminal did not have the finger, and was to ask for it next.
+	Asked bool `json:"asked,omitempty"`
 	// Slot is of the user whom this job put on the terminal, 0 for none. Left is that
 	// the job has ended, and the terminal is still to be left as it should be.
 	Slot uint16 `json:"slot,omitempty"`

@@ -392,6 +392,8 @@ func digestOf(inv roster.Inventory) (protocol.Hash, []byte, error) {
 // pull seals the templates that the hub asked for and puts them into the outbox. The
 // terminal keeps them, so nothing is lost when the line swallows them: the hub asks
 // again. What the terminal no longer holds is passed over; the next inventory says so.
+// What waits for the hub already goes as it is: were it to come once more without the
+// job that captured it, the hub's word on that would be taken for a word on both.
 func (v *visit) pull(ctx context.Context) error {
 	if len(v.asked) == 0 {
 		return nil
@@ -401,9 +403,14 @@ func (v *visit) pull(ctx context.Context) error {
 		wanted[d] = true
 	}
 	var items []protocol.SealedTemplate
+	waits := false
 	for _, u := range v.before.Users {
 		for _, f := range u.Fingers {
 			if !wanted[f.Digest] {
+				continue
+			}
+			if v.k.a.o.Out.Holds(v.k.serial, protocol.SealedTemplate{PIN: protocol.NormalPIN(u.PIN), Finger: f.Number, Digest: f.Digest}) {
+				waits = true
 				continue
 			}
 			item, err := v.sealed(ctx, u.Slot, protocol.NormalPIN(u.PIN), f)
@@ -412,6 +419,9 @@ func (v *visit) pull(ctx context.Context) error {
 			}
 			items = append(items, item)
 		}
+	}
+	if waits {
+		v.k.a.o.Out.Again()
 	}
 	v.k.a.o.Out.Pulled(v.k.serial, items)
 	return nil

@@ -1,6 +1,7 @@
 package apply_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"testing"
 	"time"
@@ -81,5 +82,39 @@ func TestTemplatesThatDoNotComeAreAskedForAgain(t *testing.T) {
 	o.serve(equal)
 	if o.lost > 0 {
 		t.Errorf("%d answers were not lost", o.lost)
+	}
+}
+
+// The hub asks for what it sees in an inventory; a finger that a job has captured comes
+// with its job all the same, because what confirms it confirms the job's copy.
+func TestCapturedTemplateComesWithItsJobAlone(t *testing.T) {
+	o := newOffice(t)
+	o.machine.enrol(3, "100009", roster.User, []byte("captured"), []byte("another"))
+	digest := func(text string) protocol.Hash { return sha256.Sum256([]byte(text)) }
+	item := protocol.SealedTemplate{PIN: "100009", Finger: 0, Algorithm: 10, Digest: digest("captured"), Job: seq(1, 5)}
+	item, err := o.out.Seal(serial, item, []byte("captured"))
+	ok(t, err)
+	ok(t, o.out.Keep(serial, item))
+	e := protocol.Envelope{Kind: protocol.KindTemplatesDown, Site: site}
+	ok(t, o.apply.TakeTemplates(o.with(e, protocol.Templates{Serial: serial, Wants: []protocol.Hash{digest("captured"), digest("another")}})))
+	var came []protocol.SealedTemplate
+	for deadline := time.After(20 * time.Second); len(came) < 2; {
+		_, said, found := o.out.Next()
+		if m, is := said.(protocol.Templates); is {
+			came = append(came, m.Items...)
+		}
+		if found {
+			continue
+		}
+		select {
+		case <-o.out.Outgoing():
+		case <-deadline:
+			t.Fatalf("%d templates came, want 2", len(came))
+		}
+	}
+	for _, item := range came {
+		if item.Digest == digest("captured") && item.Job != seq(1, 5) {
+			t.Error("a captured template came without its job")
+		}
 	}
 }

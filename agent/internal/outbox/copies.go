@@ -86,6 +86,13 @@ func (c *copies) has(digest protocol.Hash) bool {
 	return there
 }
 
+func (c *copies) holds(serial protocol.Serial, item protocol.SealedTemplate) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	held, there := c.all[item.Digest]
+	return there && held.Serial == serial && held.Item.PIN == item.PIN && held.Item.Finger == item.Finger
+}
+
 // drop forgets a copy that the hub has.
 func (c *copies) drop(digest protocol.Hash) error {
 	c.mu.Lock()

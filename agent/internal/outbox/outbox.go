@@ -99,6 +99,11 @@ func (o *Outbox) Keep(serial protocol.Serial, item protocol.SealedTemplate) erro
 // Keeps tells whether a template waits for the hub's confirmation.
 func (o *Outbox) Keeps(digest protocol.Hash) bool { return o.copies.has(digest) }
 
+// Holds tells whether this very finger of a person and a terminal waits for it.
+func (o *Outbox) Holds(serial protocol.Serial, item protocol.SealedTemplate) bool {
+	return o.copies.holds(serial, item)
+}
+
 // Confirm forgets templates that the hub has.
 func (o *Outbox) Confirm(digests []protocol.Hash) error {
 	for _, digest := range digests {

@@ -86,6 +86,7 @@ func (i *Ingest) openTemplates(c *checked) error {
 	if c.serial = m.Serial; i.o.Vault == nil {
 		return &protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: errors.New("this hub has no vault")}
 	}
+	var refused error // one that cannot be opened does not keep the others out for ever
 	for _, item := range m.Items {
 		data, err := i.o.Sealing.Open(protocol.TemplatePurpose(protocol.KindTemplatesUp, c.envelope.Site, m.Serial,
 			item.PIN, item.Finger, item.Algorithm, item.Digest), item.Box)
@@ -95,9 +96,16 @@ func (i *Ingest) openTemplates(c *checked) error {
 			err = errors.New("a template with another digest, or of an algorithm that is none")
 		}
 		if err != nil {
-			return &protocol.Refusal{Reason: protocol.ReasonBody, Cause: err}
+			refused = &protocol.Refusal{Reason: protocol.ReasonBody, Cause: err}
+			continue
 		}
 		c.templates = append(c.templates, Template{PIN: item.PIN, Finger: item.Finger, Algorithm: item.Algorithm, Digest: item.Digest, Job: item.Job, Data: data})
+	}
+	if len(c.templates) == 0 {
+		return refused
+	}
+	if refused != nil {
+		i.refuse(protocol.KindTemplatesUp, refused)
 	}
 	return nil
 }

@@ -345,21 +345,34 @@ func TestTemplatesGoToTheVaultAndAreConfirmed(t *testing.T) {
 	}
 }
 
-func TestTemplateIsRefusedWhole(t *testing.T) {
-	for name, change := range map[string]func(w *world, m *protocol.Templates){
-		"another person":    func(_ *world, m *protocol.Templates) { m.Items[1].PIN = "100002" },
-		"another finger":    func(_ *world, m *protocol.Templates) { m.Items[1].Finger = 5 },
-		"another digest":    func(_ *world, m *protocol.Templates) { m.Items[1].Digest[0]++ },
-		"another terminal":  func(_ *world, m *protocol.Templates) { m.Serial = "DEMO2" },
-		"the boxes swapped": func(_ *world, m *protocol.Templates) { m.Items[0].Box, m.Items[1].Box = m.Items[1].Box, m.Items[0].Box },
-		"bytes of another digest": func(w *world, m *protocol.Templates) {
+// A template that is not what its message says is refused; its neighbours, which the agent
+// would else send together with it for ever, are kept.
+func TestTemplateThatIsNotWhatIsSaidIsRefused(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(w *world, m *protocol.Templates)
+		kept   int
+	}{
+		{"another person", func(_ *world, m *protocol.Templates) { m.Items[1].PIN = "100002" }, 1},
+		{"another finger", func(_ *world, m *protocol.Templates) { m.Items[1].Finger = 5 }, 1},
+		{"another digest", func(_ *world, m *protocol.Templates) { m.Items[1].Digest[0]++ }, 1},
+		{"another terminal", func(_ *world, m *protocol.Templates) { m.Serial = "DEMO2" }, 0},
+		{"the boxes swapped", func(_ *world, m *protocol.Templates) { m.Items[0].Box, m.Items[1].Box = m.Items[1].Box, m.Items[0].Box }, 0},
+		{"bytes of another digest", func(w *world, m *protocol.Templates) {
 			var err error
 			m.Items[1].Box, err = w.sealing.Public().Seal(templatePurpose(m.Items[1]), []byte("three"))
 			ok(t, err)
-		},
-		"nothing in it": func(_ *world, m *protocol.Templates) { m.Items, m.Kept = nil, []protocol.Hash{{1}} },
+		}, 1},
+		{"of an algorithm that is none", func(w *world, m *protocol.Templates) {
+			item := &m.Items[1]
+			item.Algorithm = 12
+			var err error
+			item.Box, err = w.sealing.Public().Seal(templatePurpose(*item), []byte("two"))
+			ok(t, err)
+		}, 1},
+		{"nothing in it", func(_ *world, m *protocol.Templates) { m.Items, m.Kept = nil, []protocol.Hash{{1}} }, 0},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			w, v := ready(t), &vault{}
 			w.vault = v
 			ok(t, w.store.AddTerminal(t.Context(), demo, "DEMO2", storetest.Morning()))
@@ -367,11 +380,11 @@ func TestTemplateIsRefusedWhole(t *testing.T) {
 			ok(t, err)
 			var m protocol.Templates
 			ok(t, e.Into(&m))
-			change(w, &m)
+			c.change(w, &m)
 			ok(t, w.take(w.store, w.say(1, m)...))
 			w.want(nil, protocol.ReasonBody)
-			if len(v.found) > 0 || len(w.kept) > 0 {
-				t.Errorf("found %d, confirmed %v", len(v.found), w.kept)
+			if len(v.found) != c.kept || len(w.kept[serial]) != c.kept || c.kept > 0 && string(v.found[0].Data) != "one" {
+				t.Errorf("found %d, confirmed %v, want %d", len(v.found), w.kept, c.kept)
 			}
 		})
 	}

@@ -179,6 +179,10 @@ func (o *Outbox) change(q queue, to func(waiting []Message) []Message) {
 		o.order = append(o.order, q)
 	}
 	o.mu.Unlock()
+	o.signal()
+}
+
+func (o *Outbox) signal() {
 	select {
 	case o.wake <- struct{}{}:
 	default: // it is awake already
@@ -188,7 +192,7 @@ func (o *Outbox) change(q queue, to func(waiting []Message) []Message) {
 // Outgoing has something when Next may have a message.
 func (o *Outbox) Outgoing() <-chan struct{} { return o.wake }
 
-// Next takes out the oldest message. One that is lost on the way is told again by
+// Next takes out the oldest message; while there are more, Outgoing has something. One that is lost on the way is told again by
 // whoever told it, after a new connection.
 func (o *Outbox) Next() (t protocol.Topic, body any, found bool) {
 	o.mu.Lock()
@@ -202,6 +206,7 @@ func (o *Outbox) Next() (t protocol.Topic, body any, found bool) {
 			continue
 		}
 		o.queues[q] = waiting[1:]
+		o.signal()
 		t, body = waiting[0].Topic, waiting[0].Body
 		t.Site = o.o.Site
 		return t, body, true

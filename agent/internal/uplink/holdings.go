@@ -16,18 +16,15 @@ func (s *session) outgoing() <-chan struct{} {
 	return s.u.o.Outbox.Outgoing()
 }
 
-// publishHoldings publishes what there is to say about terminals. What a broken line
-// swallows is said again over the next one.
-func (s *session) publishHoldings(ctx context.Context) error {
-	for {
-		t, body, found := s.u.o.Outbox.Next()
-		if !found {
-			return nil
-		}
-		if err := s.publish(ctx, t, body); err != nil {
-			return err
-		}
+// publishHolding publishes one thing that there is to say about terminals: a terminal's
+// templates can be hundreds of messages, and neither punches nor receipts wait for them.
+// What a broken line swallows is said again over the next one.
+func (s *session) publishHolding(ctx context.Context) error {
+	t, body, found := s.u.o.Outbox.Next()
+	if !found {
+		return nil
 	}
+	return s.publish(ctx, t, body)
 }
 
 // tellAgain has told once more what the hub has not confirmed: its word or ours may have

@@ -101,3 +101,43 @@ func TestWhatTheHubDoesNotConfirmIsToldAgain(t *testing.T) {
 	w.start(o)
 	until(t, "it is told three times", func() bool { return h.again.Load() >= 3 })
 }
+
+// full has always one thing more to say, until a job comes.
+type full struct {
+	holdings
+	came atomic.Bool
+}
+
+func (f *full) TakeJob(protocol.Envelope) error { f.came.Store(true); return nil }
+func (f *full) Next() (t protocol.Topic, body any, found bool) {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+	return protocol.Topic{Site: site, Kind: protocol.KindProgress}, protocol.Progress{Job: protocol.Seq{Life: 1, Counter: 1}, Serial: "ENROL1"}, !f.came.Load()
+}
+
+// Whatever there is to say about terminals, the hub is heard meanwhile.
+func TestHoldingsHoldNothingUp(t *testing.T) {
+	w := newWorld(t)
+	f := &full{holdings: holdings{wake: make(chan struct{}, 1)}}
+	o := w.options()
+	o.Holdings, o.Jobs, o.Outbox = f, f, f
+	w.sayKeys(w.hub)
+	w.start(o)
+	f.wake <- struct{}{}
+	wait(t, "what there is to say", w.progress)
+	e := w.envelope(5, 12)
+	e.Kind = protocol.KindJobs
+	body := protocol.Job{Kind: protocol.JobCapture, Serial: "ENROL1", PIN: "100001", Finger: 1, Expires: time.Date(2026, 1, 20, 5, 30, 0, 0, time.UTC)}
+	if err := w.conn.Publish(t.Context(), mqtt.Message{Topic: protocol.Topic{Site: site, Kind: protocol.KindJobs}.String(), Payload: sealed(t, e, body, w.hub)}); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.After(20 * time.Second); !f.came.Load(); {
+		select {
+		case <-w.progress:
+		case <-deadline:
+			t.Fatal("the hub was not heard while there was something to say")
+		}
+	}
+}

@@ -97,7 +97,7 @@ func (s *session) talk(ctx context.Context) error {
 		case <-s.state.C:
 			err = s.publishState(ctx, protocol.StatusReady)
 		case <-s.outgoing():
-			err = s.publishHoldings(ctx)
+			err = s.publishHolding(ctx)
 		case <-s.hold.C:
 			s.held = false
 		case <-s.resend.C:

@@ -54,7 +54,7 @@ type Jobs interface {
 
 // Outbox is where Holdings and Jobs put what the hub is to be told.
 type Outbox interface {
-	Outgoing() <-chan struct{} // has something when Next may have a message
+	Outgoing() <-chan struct{} // has something while Next may have a message
 	Next() (t protocol.Topic, body any, found bool)
 	Again() (any bool) // what the hub has not confirmed is told again, if there is any
 }

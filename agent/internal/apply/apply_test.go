@@ -244,6 +244,16 @@ func TestBrakeStopsAPlanThatEmptiesTheTerminal(t *testing.T) {
 	if n := o.machine.count(); n.deletions != 3 {
 		t.Errorf("%d deletions after the approval, want 3", n.deletions)
 	}
+	// It is spent: who is put there later was not in the plan.
+	for slot := range uint16(5) {
+		o.machine.enrol(100+slot, string(rune('a'+slot)), roster.User)
+	}
+	o.start()
+	ok(t, o.give(seq(1, 2), r))
+	o.serve(braked)
+	if n := o.machine.count(); n.deletions != 3 {
+		t.Errorf("%d deletions by an approval of another plan, want 3", n.deletions)
+	}
 }
 
 // A roster that arrives while an older one is being applied keeps it from deleting.

@@ -102,6 +102,9 @@ func (v *visit) do(ctx context.Context) (err error) {
 	}
 	v.plan = roster.Diff(*v.roster, v.before)
 	v.state = v.standing()
+	if err := v.spend(); err != nil {
+		return err
+	}
 	if len(v.plan.Changes) == 0 {
 		if v.roster.Mode == roster.Enforce && v.memory.Generation != v.order.Life {
 			v.memory.Generation = v.order.Life // its register agrees with the terminal
@@ -140,7 +143,17 @@ func (v *visit) do(ctx context.Context) (err error) {
 			break
 		}
 	}
-	return nil
+	return v.spend()
+}
+
+// spend forgets an approval whose plan has nothing left to delete: what the terminal is
+// found to hold later nobody has looked at.
+func (v *visit) spend() error {
+	if v.memory.Approved != v.order || deletions(v.plan.Changes) > 0 {
+		return nil
+	}
+	v.memory.Approved = protocol.Seq{}
+	return v.save()
 }
 
 // inventory reads the terminal and adds what is known of equivalent templates.

@@ -21,7 +21,8 @@ type memory struct {
 	Equivalent []equivalence `json:"equivalent"`
 	Deleted    []deletion    `json:"deleted"` // of the last brakeSpan
 	// Generation is the life of the hub under which something was last let pass the
-	// brake; Approved is the order of the roster whose plan a person has approved.
+	// brake; Approved is the order of the roster whose plan a person has approved, as
+	// long as something of it is left.
 	Generation uint64       `json:"generation"`
 	Approved   protocol.Seq `json:"approved"`
 }

@@ -18,13 +18,14 @@ type holdings struct {
 	wake chan struct{}
 	out  chan protocol.Progress
 
-	again atomic.Int32 // how often all that is not confirmed was to be told again
+	resent atomic.Int32 // how often all of the terminals was to be told
+	again  atomic.Int32 // how often all that is not confirmed was to be told again
 }
 
 func (h *holdings) Again() bool { h.again.Add(1); return true }
 
 func (h *holdings) HubKey(seal.SealingPublic) {}
-func (h *holdings) Resend()                   {}
+func (h *holdings) Resend()                   { h.resent.Add(1) }
 func (h *holdings) TakeRoster(protocol.Topic, protocol.Envelope) error {
 	return errors.New("no roster")
 }
@@ -105,6 +106,7 @@ func TestWhatTheHubDoesNotConfirmIsToldAgain(t *testing.T) {
 // full has always one thing more to say, until a job comes.
 type full struct {
 	holdings
+	said atomic.Int32
 	came atomic.Bool
 }
 
@@ -114,7 +116,8 @@ func (f *full) Next() (t protocol.Topic, body any, found bool) {
 	case f.wake <- struct{}{}:
 	default:
 	}
-	return protocol.Topic{Site: site, Kind: protocol.KindProgress}, protocol.Progress{Job: protocol.Seq{Life: 1, Counter: 1}, Serial: "ENROL1"}, !f.came.Load()
+	f.said.Add(1)
+	return protocol.Topic{Site: site, Kind: protocol.KindResults}, protocol.Results{Serial: "ENROL1"}, !f.came.Load()
 }
 
 // Whatever there is to say about terminals, the hub is heard meanwhile.
@@ -126,18 +129,33 @@ func TestHoldingsHoldNothingUp(t *testing.T) {
 	w.sayKeys(w.hub)
 	w.start(o)
 	f.wake <- struct{}{}
-	wait(t, "what there is to say", w.progress)
+	until(t, "much is said", func() bool { return f.said.Load() > 10 })
 	e := w.envelope(5, 12)
 	e.Kind = protocol.KindJobs
 	body := protocol.Job{Kind: protocol.JobCapture, Serial: "ENROL1", PIN: "100001", Finger: 1, Expires: time.Date(2026, 1, 20, 5, 30, 0, 0, time.UTC)}
 	if err := w.conn.Publish(t.Context(), mqtt.Message{Topic: protocol.Topic{Site: site, Kind: protocol.KindJobs}.String(), Payload: sealed(t, e, body, w.hub)}); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.After(20 * time.Second); !f.came.Load(); {
-		select {
-		case <-w.progress:
-		case <-deadline:
-			t.Fatal("the hub was not heard while there was something to say")
-		}
+	until(t, "the hub is heard", f.came.Load)
+}
+
+// A connection tells everything once; a hub that comes back is told once more, and not by
+// all sites in the same moment.
+func TestEverythingIsToldOnceToEachHub(t *testing.T) {
+	w, h := newWorld(t), &holdings{}
+	o := w.options()
+	o.Holdings, o.Jobs, o.Outbox = h, h, h
+	o.ResendAfter = 200 * time.Millisecond
+	w.sayKeys(w.hub)
+	w.sayHub(1, protocol.HubBorn)
+	w.start(o)
+	until(t, "the hub is there", func() bool { return w.uplink.Status().HubPresent })
+	w.settle()
+	w.sayHub(2, protocol.HubGone)
+	until(t, "the hub is gone", func() bool { return !w.uplink.Status().HubPresent })
+	if n := h.resent.Load(); n != 1 {
+		t.Errorf("one connection told everything %d times", n)
 	}
+	w.sayHub(3, protocol.HubBorn)
+	until(t, "the hub that came back is told", func() bool { return h.resent.Load() == 2 })
 }

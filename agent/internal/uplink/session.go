@@ -45,6 +45,7 @@ type session struct {
 	resendWait time.Duration
 	again      *time.Timer // when templates without a confirmation are told again
 	againWait  time.Duration
+	retell     *time.Timer // when all of the terminals is told anew
 	state      *time.Timer // when the next state is due
 	lastState  time.Time
 }
@@ -60,6 +61,8 @@ func (s *session) run(ctx context.Context) error {
 	defer s.state.Stop()
 	s.again = time.NewTimer(jitter(s.againWait))
 	defer s.again.Stop()
+	s.retell = time.NewTimer(time.Hour)
+	s.retell.Stop()
 	err := s.talk(ctx)
 	if ctx.Err() != nil { // also in the middle of a publish
 		s.sayGoodbye(ctx)
@@ -112,6 +115,8 @@ func (s *session) talk(ctx context.Context) error {
 			s.goBack()
 		case <-s.again.C:
 			s.tellAgain()
+		case <-s.retell.C:
+			s.u.o.Holdings.Resend()
 		}
 		if err != nil {
 			return err
@@ -332,6 +337,7 @@ func (s *session) takeHub(e protocol.Envelope) {
 		s.u.refuse(&protocol.Refusal{Reason: protocol.ReasonReplay, Cause: fmt.Errorf("hub message %s after %s", e.Seq, s.hubSeq)})
 		return
 	}
+	first := s.hubSeq == protocol.Seq{}
 	s.hubSeq = e.Seq
 	s.hubGone = hub.Status == protocol.HubGone
 	s.u.change(func(st *Status) { st.HubPresent = !s.hubGone })
@@ -339,8 +345,10 @@ func (s *session) takeHub(e protocol.Envelope) {
 		s.state.Reset(0)
 		s.resendWait = s.u.o.ResendAfter
 		s.goBack()
-		if s.u.o.Holdings != nil {
-			s.u.o.Holdings.Resend() // the hub that is there now may have heard none of it
+		if s.u.o.Holdings != nil && !first { // the first word is of a hub that the connection found
+			// The hub that is there now may have heard none of it. All sites hear its birth
+			// at once, and a terminal's inventory is large.
+			s.retell.Reset(rand.N(s.u.o.ResendAfter))
 		}
 	}
 }

@@ -42,8 +42,8 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		o.stop()
 		w.stopHub()
 		for folder, allowed := range map[string][]string{
-			o.config.Data: {"agent.key", "buffer.db", "buffer.lock", "rosters", "sealing.key"},
-			w.hubData():   {"broker", "hub.db", "hub.key", "hub.lock", "sealing.key", "vault.key"},
+			o.config.Data: {"agent.key", "buffer.db", "buffer.lock", "jobs", "rosters", "sealing.key"},
+			w.hubData():   {"broker", "hub.db", "hub.key", "hub.lock", "keep.json", "sealing.key", "vault.key"},
 		} {
 			entries, err := os.ReadDir(folder)
 			if err != nil {

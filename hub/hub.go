@@ -189,7 +189,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	h.retention = retention.New(retention.Options{
-		Register: register.Register, Vault: fingers, Conditions: s, Now: c.Now, Logger: c.Logger,
+		Register: register.Register, Recorded: register.StatusesRecorded, Vault: fingers, Conditions: s, Now: c.Now, Logger: c.Logger,
 		Days: days,
 	})
 	pages, err := listen(c.Pages)

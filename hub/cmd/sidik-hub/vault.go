@@ -71,7 +71,7 @@ func (o *operator) withRetention(ctx context.Context, days retention.Days, f fun
 		if err != nil {
 			return err
 		}
-		return f(reg, retention.New(retention.Options{Register: d.Register, Vault: v, Conditions: s, Days: days, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}))
+		return f(reg, retention.New(retention.Options{Register: d.Register, Recorded: d.StatusesRecorded, Vault: v, Conditions: s, Days: days, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}))
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -80,6 +81,24 @@ func days(v string) int {
 		return -1
 	}
 	return n
+}
+
+// StatusesRecorded tells on which day the register last learned of a status of each
+// employee, whatever day the status itself begins on; undone changes count too.
+func (d *Directory) StatusesRecorded(ctx context.Context) (map[placement.EmployeeID]roster.Date, error) {
+	days := map[placement.EmployeeID]roster.Date{}
+	err := d.db.Query(ctx, func(rows *sql.Rows) error {
+		var e placement.EmployeeID
+		var at int64
+		err := rows.Scan(&e, &at)
+		days[e] = roster.DateOf(time.UnixMilli(at))
+		return err
+	}, `SELECT f.subject, MAX(c.at) FROM fact f JOIN register_change c ON c.n = f.made
+		WHERE f.about = 'employee' AND f.attribute = $1 GROUP BY f.subject`, string(EmployeeStatus))
+	if err != nil {
+		return nil, fmt.Errorf("read when statuses were recorded: %w", err)
+	}
+	return days, nil
 }
 
 // Resolve tells whom a PIN of a terminal meant on a day: by an alias at that

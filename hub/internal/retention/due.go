@@ -44,9 +44,11 @@ type Leaver struct {
 }
 
 // Leavers are those of whom the vault holds templates and who left at least so many
-// days before a day, the longest gone first. Whoever is on leave or sent to study has
+// days before a day, the longest gone first. recorded is when the register last learned
+// of a status of theirs: the days count from then at the earliest, because a date that
+// was typed wrong must not destroy fingers the next night. Whoever is on leave or sent to study has
 // not left; who will be back, by what the register says today, is spared.
-func Leavers(reg *directory.Register, best []vault.Held, days int, day roster.Date) (due []Leaver) {
+func Leavers(reg *directory.Register, best []vault.Held, recorded map[placement.EmployeeID]roster.Date, days int, day roster.Date) (due []Leaver) {
 	if days <= 0 {
 		return nil
 	}
@@ -60,7 +62,7 @@ func Leavers(reg *directory.Register, best []vault.Held, days int, day roster.Da
 			continue // the change that made them was undone, and may be made again
 		}
 		since, gone := left(e.Facts[directory.EmployeeStatus], day)
-		if gone && since.Add(days) <= day {
+		if gone && max(since, recorded[id]).Add(days) <= day {
 			due = append(due, Leaver{id, e.Status(day), since, templates})
 		}
 	}

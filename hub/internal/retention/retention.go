@@ -39,6 +39,7 @@ type Conditions interface {
 // Options are the parts of a Retention. All but the last two are needed.
 type Options struct {
 	Register   func(ctx context.Context) (*directory.Register, error)
+	Recorded   func(ctx context.Context) (map[placement.EmployeeID]roster.Date, error) // when each last got a status
 	Vault      Vault
 	Conditions Conditions
 	Days       Days
@@ -114,11 +115,15 @@ func (r *Retention) Due(ctx context.Context) (due Due, err error) {
 	if err != nil {
 		return due, fmt.Errorf("read register: %w", err)
 	}
+	recorded, err := r.o.Recorded(ctx)
+	if err != nil {
+		return due, err
+	}
 	best, err := r.o.Vault.Best(ctx)
 	if err != nil {
 		return due, fmt.Errorf("read what the vault holds: %w", err)
 	}
-	due.Leavers = Leavers(reg, best, r.o.Days.Left, roster.DateOf(r.o.Now()))
+	due.Leavers = Leavers(reg, best, recorded, r.o.Days.Left, roster.DateOf(r.o.Now()))
 	due.Found, err = r.o.Vault.Overdue(ctx, r.o.Days.periods())
 	return due, err
 }

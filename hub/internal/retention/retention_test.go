@@ -82,7 +82,7 @@ func enter(t *testing.T, dsn, dir string, at time.Time) *world {
 	ok(t, err)
 	w.vault = &counted{Vault: v}
 	w.Retention = retention.New(retention.Options{
-		Register: w.directory.Register, Vault: w.vault, Conditions: s, Days: retention.Days{Left: 365, Found: 90, Copies: 30},
+		Register: w.directory.Register, Recorded: longAgo, Vault: w.vault, Conditions: s, Days: retention.Days{Left: 365, Found: 90, Copies: 30},
 		Now: w.clock, Logger: slog.New(slog.DiscardHandler), Most: 3, Every: time.Millisecond,
 	})
 	return w
@@ -91,6 +91,33 @@ func enter(t *testing.T, dsn, dir string, at time.Time) *world {
 func each(t *testing.T, body func(t *testing.T, w *world)) {
 	storetest.Each(t, postgres, func(t *testing.T, dsn string) {
 		body(t, enter(t, dsn, t.TempDir(), noon("2026-01-05")))
+	})
+}
+
+// longAgo is a register whose statuses are as old as they say.
+func longAgo(context.Context) (map[placement.EmployeeID]roster.Date, error) { return nil, nil }
+
+// A date that was typed wrong destroys nobody's fingers the next night.
+func TestTheDaysCountFromWhenItWasRecorded(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		typed := w.person("aktif 2010-01-01", "pensiun 2016-01-05")
+		w.Retention = retention.New(retention.Options{
+			Register: w.directory.Register, Recorded: w.directory.StatusesRecorded, Vault: w.vault, Conditions: w.store,
+			Days: retention.Usual(), Now: w.clock, Logger: slog.New(slog.DiscardHandler),
+		})
+		for _, row := range []struct {
+			day  roster.Date
+			gone int
+		}{{"2026-01-06", 0}, {"2027-01-04", 0}, {"2027-01-05", 1}} {
+			w.mu.Lock()
+			w.now = noon(row.day)
+			w.mu.Unlock()
+			done, err := w.Expire(t.Context(), "Ujang Demo", 0)
+			ok(t, err)
+			if done.People != row.gone {
+				t.Errorf("on %s %d people are gone, want %d (%d, recorded on 2026-01-05)", row.day, done.People, row.gone, typed)
+			}
+		}
 	})
 }
 
@@ -314,7 +341,7 @@ func TestWhoComesBackInBetweenIsSpared(t *testing.T) {
 				}
 				return w.directory.Register(ctx)
 			},
-			Vault: w.vault, Conditions: w.store, Days: retention.Usual(), Now: w.clock, Logger: slog.New(slog.DiscardHandler),
+			Recorded: longAgo, Vault: w.vault, Conditions: w.store, Days: retention.Usual(), Now: w.clock, Logger: slog.New(slog.DiscardHandler),
 		})
 		done, err := r.Expire(t.Context(), "Ujang Demo", 0)
 		ok(t, err)
@@ -375,13 +402,13 @@ func TestWhoHasLeft(t *testing.T) {
 			reg := &directory.Register{Employees: map[placement.EmployeeID]*directory.Employee{1: e}}
 			best := []vault.Held{{Ref: vault.Ref{Employee: 1}}, {Ref: vault.Ref{Employee: 2}}} // 2 was undone
 			var got roster.Date
-			for _, l := range retention.Leavers(reg, best, 365, "2026-03-01") {
+			for _, l := range retention.Leavers(reg, best, nil, 365, "2026-03-01") {
 				got = l.Since
 			}
 			if got != row.want {
 				t.Errorf("due since %q, want %q", got, row.want)
 			}
-			if kept := retention.Leavers(reg, best, 0, "2026-03-01"); len(kept) > 0 {
+			if kept := retention.Leavers(reg, best, nil, 0, "2026-03-01"); len(kept) > 0 {
 				t.Errorf("kept for ever, and still %+v are due", kept)
 			}
 		})

@@ -46,7 +46,7 @@ func (s *stage) terminal(ctx context.Context, o office) (string, error) {
 	running.Go(func() {
 		failed = Terminal(ctx, say, Options{
 			Listen: "127.0.0.1:0", Serial: o.serial, Users: o.users, Templates: 2 * o.users, Punches: o.punches,
-			PunchEvery: o.punchEvery, FingerEvery: o.fingerEvery, State: filepath.Join(s.o.Dir, o.site+".terminal.json"),
+			PunchEvery: o.punchEvery, FingerEvery: o.fingerEvery, Gap: 2 * time.Millisecond, State: filepath.Join(s.o.Dir, o.site+".terminal.json"),
 		})
 		say.CloseWithError(errors.Join(failed, io.EOF))
 		if failed != nil {

@@ -156,6 +156,8 @@ func (o Options) check() (zktest.Profile, []zktest.Fault, error) {
 		faults = append(faults, f)
 	}
 	switch {
+	case o.PunchEvery > 0 && o.Users == 0 && o.State == "": // with a state, or later, people may come
+		return profile, nil, errors.New("--punch-every needs people: give --users 1 or more")
 	case o.PunchEvery < 0 || o.FingerEvery < 0 || o.Gap < 0:
 		return profile, nil, errors.New("--punch-every, --finger-every and --gap: give a time such as 2s, not below zero")
 	case o.PacketSize < 0 || o.Fragment < 0:

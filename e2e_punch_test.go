@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,6 +57,29 @@ func TestNothingIsLeftBehind(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What an SD card has spoiled of rosters, jobs and copies keeps no punch back. The
+// terminal is only read then, and somebody is told.
+func TestDamagedFilesKeepNoPunchBack(t *testing.T) {
+	w := newWorld(t, nil)
+	w.startHub()
+	o := w.newOffice("samsat-belitung", "tft-new", 10)
+	o.admit()
+	o.start()
+	o.arrive()
+	o.stop()
+	for _, file := range []string{
+		filepath.Join("rosters", o.terminal.Serial()+".json"), filepath.Join("rosters", "copies", strings.Repeat("ab", 32)+".copy"), filepath.Join("jobs", "jobs.json"),
+	} {
+		if err := os.WriteFile(filepath.Join(o.config.Data, file), []byte("{\"spoiled"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.start()
+	o.punch(5)
+	o.arrive()
+	o.shows("roster-failed")
 }
 
 func TestPunchesArriveFromEveryProfile(t *testing.T) {

@@ -100,6 +100,9 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	a := &Agent{o: o, site: protocol.SiteID(o.Config.Site), started: time.Now(), buffer: b}
 	drivers := drivers(o.Config.Terminals)
 	out, err := outbox.Open(outbox.Options{Site: a.site, Dir: filepath.Join(o.Config.Data, rosterFolder), Changed: func() { a.jobs.Wake() }})
+	if err == nil && out.Damaged() > 0 {
+		o.Logger.Error("templates that waited for the hub were damaged, and are set aside", "count", out.Damaged())
+	}
 	if err == nil {
 		a.apply, err = newApplier(o, drivers, out, func() { a.health.Signal() })
 	}

@@ -107,10 +107,11 @@ func (a *Applier) Resend() {
 	a.o.Out.Again()
 }
 
-// keeper is who keeps a terminal; one that is not configured here refuses the message.
+// keeper is who keeps a terminal; one that is not configured here, or is left alone,
+// refuses the message.
 func (a *Applier) keeper(serial protocol.Serial) (*keeper, error) {
 	if k := a.keepers[serial]; k != nil {
-		return k, nil
+		return k, k.whole()
 	}
 	return nil, &protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: fmt.Errorf("terminal %s is not configured here", serial)}
 }

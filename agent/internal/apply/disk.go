@@ -51,17 +51,20 @@ func memoryPath(dir string, serial protocol.Serial) string {
 	return filepath.Join(dir, string(serial)+".json")
 }
 
+// errDamaged says that what was known of a terminal cannot be read any more.
+var errDamaged = errors.New("the file of what is known of the terminal is damaged")
+
 // loadMemory reads what was kept; a terminal that is new has nothing.
 func loadMemory(dir string, serial protocol.Serial) (m memory, err error) {
 	text, err := os.ReadFile(memoryPath(dir, serial))
 	if errors.Is(err, os.ErrNotExist) {
 		return m, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(text, &m)
-	}
 	if err != nil {
-		return m, fmt.Errorf("read what is known of terminal %s: %w; move the file away, and the hub's next roster begins anew", serial, err)
+		return m, fmt.Errorf("read what is known of terminal %s: %w", serial, err)
+	}
+	if json.Unmarshal(text, &m) != nil {
+		return memory{}, fmt.Errorf("%w: %s; move it away, and the hub's next roster begins anew", errDamaged, memoryPath(dir, serial))
 	}
 	return m, nil
 }

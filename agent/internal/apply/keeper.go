@@ -21,6 +21,7 @@ type keeper struct {
 	serial   protocol.Serial
 	terminal terminal.Keeper
 	wake     chan struct{} // capacity 1
+	damaged  error         // why the terminal is left alone; nil: it is kept
 	arrived  chan struct{} // capacity 1: a template came
 
 	mu        sync.Mutex // guards what follows
@@ -43,10 +44,28 @@ type keeper struct {
 
 func newKeeper(a *Applier, t Terminal) (*keeper, error) {
 	m, err := loadMemory(a.o.Dir, t.Serial)
+	var damaged error
+	if errors.Is(err, errDamaged) {
+		damaged, err = err, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &keeper{a: a, serial: t.Serial, terminal: t.Keeper, wake: make(chan struct{}, 1), arrived: make(chan struct{}, 1), memory: m, templates: map[protocol.Hash][]byte{}}, nil
+	k := &keeper{a: a, serial: t.Serial, terminal: t.Keeper, wake: make(chan struct{}, 1), arrived: make(chan struct{}, 1), memory: m, damaged: damaged, templates: map[protocol.Hash][]byte{}}
+	if damaged != nil {
+		a.o.Logger.Error("a terminal is only read, not kept at its roster", "terminal", string(t.Serial), "error", damaged)
+		k.seenAs = standing{state: protocol.StandingFailed, trouble: damaged.Error()}
+	}
+	return k, nil
+}
+
+// whole refuses what is for a terminal of which is not known any more what it was told
+// last: an old roster could come again.
+func (k *keeper) whole() error {
+	if k.damaged == nil {
+		return nil
+	}
+	return &protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: k.damaged}
 }
 
 // retell asks that the hub is told how things are.
@@ -210,6 +229,10 @@ func (k *keeper) remind() (missing bool, err error) {
 // first look waits for a hub: without one there is neither a roster nor anybody to
 // tell.
 func (k *keeper) run(ctx context.Context) {
+	if k.damaged != nil {
+		<-ctx.Done()
+		return
+	}
 	next := time.NewTimer(k.a.o.Every)
 	defer next.Stop()
 	retry := k.a.o.Retry

@@ -27,6 +27,15 @@ func Write(path string, text []byte) (err error) {
 	return syncFolder(filepath.Dir(path))
 }
 
+// SetAside renames a file that cannot be read as what it should be, so that a person can
+// look at it, and that nobody stumbles over it again.
+func SetAside(path string) error {
+	if err := os.Rename(path, path+".damaged"); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
 func syncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {

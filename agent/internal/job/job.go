@@ -84,6 +84,9 @@ func New(o Options) (*Jobs, error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.damaged != nil {
+		o.Logger.Error("no job is begun", "error", l.damaged)
+	}
 	j := &Jobs{o: o, desks: map[protocol.Serial]*desk{}, clock: clock{trusted: o.Now}, ledger: l}
 	j.clock.hear(&l.Heard)
 	for _, t := range o.Terminals {
@@ -119,6 +122,9 @@ func (j *Jobs) TakeJob(e protocol.Envelope) error {
 	var job protocol.Job
 	if err := e.Into(&job); err != nil {
 		return err
+	}
+	if j.ledger.damaged != nil { // it may have been begun before
+		return &protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: j.ledger.damaged}
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bkpsdmd-babel/sidik/agent/internal/job"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal/zkdriver"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -457,10 +456,14 @@ func TestStoppedInTheMiddle(t *testing.T) {
 }
 
 func TestBrokenLedgerIsNotPassedOver(t *testing.T) {
-	dir := t.TempDir()
-	ok(t, os.WriteFile(filepath.Join(dir, "jobs.json"), []byte("{"), 0o600))
-	if _, err := job.New(job.Options{Dir: dir, Now: func() *time.Time { return nil }}); err == nil {
-		t.Error("an agent that does not know which jobs were begun begins")
+	o := newOffice(t)
+	o.stop()
+	path := filepath.Join(o.dir, "jobs.json")
+	ok(t, os.WriteFile(path, []byte("{"), 0o600))
+	o.start() // the agent has more to do than jobs
+	o.refused(number(1), o.capture("7", 1), protocol.ReasonReceiver)
+	if text, err := os.ReadFile(path); err != nil || string(text) != "{" {
+		t.Errorf("the file is %q, %v now: nobody can look at it", text, err)
 	}
 }
 

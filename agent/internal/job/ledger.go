@@ -15,7 +15,8 @@ import (
 // ledger is what has to survive a restart: which jobs were begun, and what became of
 // them. It holds no name and no template.
 type ledger struct {
-	path string
+	path    string
+	damaged error // why nothing is known of what was begun; nil: it is
 
 	Heard   time.Time    `json:"heard"`   // the newest time that the hub has signed, when this was written
 	Through protocol.Seq `json:"through"` // every number up to this is over, and forgotten
@@ -49,11 +50,11 @@ func loadLedger(path string) (*ledger, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return l, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(text, l)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("read which jobs were begun: %w", err)
+	}
+	if json.Unmarshal(text, l) != nil {
+		return &ledger{path: path, damaged: fmt.Errorf("which jobs were begun cannot be read: %s is damaged; move it away when no capture is open", path)}, nil
 	}
 	return l, nil
 }

@@ -17,9 +17,10 @@ import (
 // copies are templates that a terminal is about to lose, or that were captured, sealed
 // to the hub and on disk until the hub says that it has them. Nobody here can open them.
 type copies struct {
-	dir string
-	mu  sync.Mutex
-	all map[protocol.Hash]sealedCopy
+	dir     string
+	damaged int // files that were set aside
+	mu      sync.Mutex
+	all     map[protocol.Hash]sealedCopy
 }
 
 // sealedCopy is one file of the folder.
@@ -44,12 +45,17 @@ func openCopies(dir string) (*copies, error) {
 			continue // a write that a power cut ended
 		}
 		var held sealedCopy
-		text, err := os.ReadFile(filepath.Join(c.dir, e.Name()))
-		if err == nil {
-			err = json.Unmarshal(text, &held)
-		}
+		path := filepath.Join(c.dir, e.Name())
+		text, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("read copy %s: %w", e.Name(), err)
+		}
+		if json.Unmarshal(text, &held) != nil { // one that is lost must not cost the others, nor the punches
+			if err := durable.SetAside(path); err != nil {
+				return nil, fmt.Errorf("set copy %s aside: %w", e.Name(), err)
+			}
+			c.damaged++
+			continue
 		}
 		c.all[held.Item.Digest] = held
 	}

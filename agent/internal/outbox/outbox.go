@@ -53,6 +53,9 @@ func Open(o Options) (*Outbox, error) {
 	return &Outbox{o: o, copies: c, wake: make(chan struct{}, 1), queues: map[queue][]Message{}}, nil
 }
 
+// Damaged counts the templates that could not be read, and were set aside.
+func (o *Outbox) Damaged() int { return o.copies.damaged }
+
 // ErrNoKey says that nothing can be sealed yet.
 var ErrNoKey = errors.New("the hub's sealing key is not known yet: no template can be kept for it")
 

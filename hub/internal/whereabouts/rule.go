@@ -16,6 +16,7 @@ import (
 type Terminal struct {
 	ID placement.TerminalID
 	holding.Terminal
+	Enrolment bool          // fingers are recorded there: who works elsewhere may stay on it
 	Issued    time.Time     // when the current roster was
 	Approved  protocol.Hash // the plan that a person lets pass the brake
 	Roster    roster.Roster
@@ -29,6 +30,7 @@ type Terminal struct {
 type People struct {
 	Means func(t placement.TerminalID, pin string, day roster.Date) placement.EmployeeID // 0: nobody
 	Owner map[protocol.Hash]placement.EmployeeID                                         // by digest, of what the vault has
+	Works func(placement.EmployeeID) bool                                                // now
 }
 
 // Patience: within the first an agent may simply not have answered yet, after the
@@ -205,6 +207,9 @@ func (v *view) due(c roster.Change, o Open) {
 	}
 	o.Reached = v.t.Reached
 	for _, e := range owners {
+		if o.Act == MustGo && v.t.Enrolment && v.t.Roster.Mode != roster.Enforce && v.people.Works(e) {
+			continue // recorded there; nobody should take the whole of them off for it
+		}
 		if p := v.at(e); p != nil && p.Open == nil {
 			open := o // each has its own day
 			p.Open = &open

@@ -28,7 +28,8 @@ func means(_ placement.TerminalID, pin string, _ roster.Date) placement.Employee
 }
 
 func people() whereabouts.People {
-	return whereabouts.People{Means: means, Owner: map[protocol.Hash]placement.EmployeeID{
+	works := func(e placement.EmployeeID) bool { return e == ani }
+	return whereabouts.People{Means: means, Works: works, Owner: map[protocol.Hash]placement.EmployeeID{
 		digest("ani 0"): ani, digest("ani 6"): ani, digest("budi 1"): budi,
 	}}
 }
@@ -120,6 +121,9 @@ func TestWhereSomebodyIs(t *testing.T) {
 		{"a finger under a colleague's PIN", []string{"100002, 1:budi 1"}, []string{"100002, 1:budi 1, 3:ani 6"}, nil,
 			"1 is[100002][3] must-go working; 2 should[1] is[100002][1]"},
 		{"a stranger is nobody's task", nil, []string{"5, 3:unknown"}, nil, ""},
+		{"at a terminal of enrolment who works may stay, who does not must go", nil, []string{both, "100002, 1:budi 1"}, func(t *whereabouts.Terminal) {
+			t.Enrolment, t.Roster.Mode, t.Mode = true, roster.Observe, roster.Observe
+		}, "1 is[100001][0 6]; 2 is[100002][1] must-go mode mode"},
 		{"gone, read afterwards", nil, nil, func(t *whereabouts.Terminal) {
 			t.Outcomes = []holding.Outcome{dropped("100001", t.Inventory.At.Add(-time.Second))}
 		}, "1 gone"},

@@ -153,6 +153,10 @@ func (w *Whereabouts) gather(ctx context.Context, now time.Time) (*gathered, err
 	g.people = People{Owner: make(map[protocol.Hash]placement.EmployeeID, len(fingers)),
 		Means: func(t placement.TerminalID, pin string, day roster.Date) placement.EmployeeID {
 			return matcher.Whose(t, pin, day)
+		},
+		Works: func(e placement.EmployeeID) bool {
+			employee := reg.Employees[e]
+			return employee != nil && employee.Active(roster.DateOf(now))
 		}}
 	for _, h := range fingers {
 		g.people.Owner[h.Digest] = placement.EmployeeID(h.Employee)
@@ -167,7 +171,7 @@ func (g *gathered) places(ctx context.Context, h holding.Terminal, only placemen
 	if !found {
 		return nil, nil // no longer, since the list was read
 	}
-	t := Terminal{ID: registered.ID, Terminal: h}
+	t := Terminal{ID: registered.ID, Terminal: h, Enrolment: registered.On(directory.TerminalEnrolment, roster.DateOf(g.now)) == "yes"}
 	revision, want, err := g.o.Holding.Roster(ctx, h.Site, h.Serial)
 	if err != nil && !errors.Is(err, holding.ErrNone) {
 		return nil, err

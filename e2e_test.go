@@ -393,6 +393,12 @@ func difference(want, got []string) string {
 // eventually asks until it is so, or fails with what it saw last.
 func eventually(t testing.TB, so func() bool, what func() string) {
 	t.Helper()
+	within(t, patience, so, what)
+}
+
+// within is eventually for what takes long by its size.
+func within(t testing.TB, patience time.Duration, so func() bool, what func() string) {
+	t.Helper()
 	deadline := time.Now().Add(patience)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

@@ -208,6 +208,9 @@ func content(inv roster.Inventory) []string {
 // many is rapid.Check, with more cases than the usual hundred.
 func many(t *testing.T, property func(*rapid.T)) {
 	rounds := 20
+	if testing.Short() { // then each has a fifth of the cases
+		rounds = 100
+	}
 	if os.Getenv("SIDIK_SOAK") != "" {
 		rounds = 1000
 	}

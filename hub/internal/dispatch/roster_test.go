@@ -435,6 +435,7 @@ func TestRosterThatNeverCameIsSaidAgain(t *testing.T) {
 	older := []protocol.HeldRoster{{Serial: serial, Order: protocol.Seq{Life: 1, Counter: 1}}, {Serial: "ELSEWHERE"}}
 	order := w.set(people(2))
 	wait(t, w.heard) // this one is dropped
+	w.quiet()        // and known as sent
 	now := time.Now()
 	after := func(n int, unit time.Duration) time.Time { return now.Add(time.Duration(n) * unit) }
 
@@ -446,6 +447,7 @@ func TestRosterThatNeverCameIsSaidAgain(t *testing.T) {
 	if e, r := w.read(key, wait(t, w.heard)); e.Seq != order || len(r.Entries) != 2 {
 		t.Errorf("roster %s of %d, want %s of 2 again", e.Seq, len(r.Entries), order)
 	}
+	w.quiet()
 
 	w.dispatch.Reported(demo, older, after(2, time.Minute))
 	w.dispatch.Reported(demo, older, after(2, time.Minute).Add(59*time.Second)) // twice as long
@@ -454,6 +456,7 @@ func TestRosterThatNeverCameIsSaidAgain(t *testing.T) {
 	if e, _ := w.read(key, wait(t, w.heard)); e.Seq != order {
 		t.Errorf("roster %s, want %s once more", e.Seq, order)
 	}
+	w.quiet()
 
 	for n := range 10 { // it has come, or a newer one than is known here
 		w.dispatch.Reported(demo, []protocol.HeldRoster{{Serial: serial, Order: protocol.Seq{Life: 1, Counter: order.Counter + uint64(n%2)}}}, after(4+n, time.Minute))

@@ -36,8 +36,11 @@ func evidence(all []validate.Finding) (list []string) {
 // Whatever is accepted at a terminal stays as it was found when the roster has done
 // all that it may, and nothing else comes up for it.
 func TestWhatIsAcceptedIsFoundAgainAndUnchanged(t *testing.T) {
-	accepted := map[validate.Class]int{}
-	for range 20 {
+	accepted, rounds := map[validate.Class]int{}, 20
+	if testing.Short() { // then each has a fifth of the cases
+		rounds = 100
+	}
+	for range rounds {
 		rapid.Check(t, func(t *rapid.T) {
 			o := drawOffice(t)
 			for range rapid.IntRange(1, 3).Draw(t, "faults") {

@@ -23,6 +23,7 @@ func TestALargeRosterTravels(t *testing.T) {
 	}
 	program := filepath.Join(build(t), "sidik-hub")
 	on(t, func(t *testing.T, w *world) {
+		w.room = 3 * people
 		w.startHub()
 		op := operator{w, program}
 		agency, school := w.keptOffice(op, "bkpsdmd", "agency"), w.keptOffice(op, "smkn-1-koba", "smkn1")

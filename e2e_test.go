@@ -66,6 +66,7 @@ type world struct {
 	key    string           // the hub's fingerprint
 	now    func() time.Time // the hub's clock; nil: the machine's
 	form   zktest.Form      // of the terminals' answers
+	room   int              // for fingers on each terminal; 0: what its family has
 }
 
 func newWorld(t testing.TB, broker mqtttest.Broker) *world {
@@ -182,6 +183,7 @@ func (w *world) newOffice(site, profile string, punches int) *office {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	p.TemplateCap = max(p.TemplateCap, w.room)
 	terminal, err := zktest.New(zktest.Config{
 		Profile: p, Serial: "SIM-" + site, Form: w.form, EnrolByHand: true,
 		Clock: func() time.Time { return protocol.Wall(time.Now()) },

@@ -1,8 +1,10 @@
 package roster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
@@ -98,13 +100,13 @@ func (r Roster) Check() error {
 	if r.Serial == "" || len(r.Entries) > MaxUsers || len(r.Keep) > 2*MaxUsers || r.MaxAdmins < 0 {
 		return fmt.Errorf("%w: %d entries for terminal %q, at most %d administrators", ErrRoster, len(r.Entries), r.Serial, r.MaxAdmins)
 	}
-	pins := make(map[string]bool, len(r.Entries))
+	known := map[string]bool{} // the other PINs
 	for i, e := range r.Entries {
-		for _, pin := range append([]string{e.PIN}, e.Also...) {
-			if pins[pin] {
+		for _, pin := range e.Also {
+			if _, named := slices.BinarySearchFunc(r.Entries, pin, byPIN); named || known[pin] {
 				return fmt.Errorf("%w: entry %d has a PIN of another", ErrRoster, i)
 			}
-			pins[pin] = true
+			known[pin] = true
 		}
 		if err := e.check(); err != nil {
 			return fmt.Errorf("%w: entry %d: %w", ErrRoster, i, err)
@@ -123,6 +125,8 @@ func (r Roster) Check() error {
 	}
 	return nil
 }
+
+func byPIN(e Entry, pin string) int { return cmp.Compare(e.PIN, pin) }
 
 func (e Entry) check() error {
 	switch {

@@ -185,13 +185,12 @@ func (d *Day) roster(t *Terminal) roster.Roster {
 			r.Entries[i].Card = &card
 		}
 	}
-	named := make(map[string]bool, len(places))
-	for _, e := range r.Entries {
-		named[e.PIN] = true
-	}
 	for i := range r.Entries { // a number that the hub issued to somebody else here is theirs
 		e := &r.Entries[i]
-		e.Also = slices.DeleteFunc(e.Also, func(pin string) bool { return named[pin] })
+		e.Also = slices.DeleteFunc(e.Also, func(pin string) bool {
+			_, named := slices.BinarySearchFunc(r.Entries, pin, func(e roster.Entry, pin string) int { return cmp.Compare(e.PIN, pin) })
+			return named
+		})
 	}
 	return r
 }

@@ -52,7 +52,7 @@ func (p *Pages) found(w http.ResponseWriter, r *http.Request) error {
 	}
 	slices.SortStableFunc(v.Rows, func(a, b foundRow) int { return b.Open - a.Open })
 	return p.Show(w, r, shell.Frame{Title: v.Text("title-found"), Section: "findings"},
-		shell.Part{Name: "found", Data: func() (any, error) { return v, nil }})
+		shell.Still("found", v))
 }
 
 // findingsView is the data of findings.html and decide.html.
@@ -190,7 +190,7 @@ func (p *Pages) showFindings(w http.ResponseWriter, r *http.Request, v findingsV
 		}
 	}
 	return p.Show(w, r, shell.Frame{Title: v.Text("title-findings", "serial", v.Serial), Section: "findings", Code: code},
-		shell.Part{Name: "findings", Data: func() (any, error) { return v, nil }})
+		shell.Still("findings", v))
 }
 
 // theFinding is the one that the address names; false where it is gone.
@@ -255,5 +255,5 @@ func (p *Pages) decide(w http.ResponseWriter, r *http.Request) error {
 
 func (p *Pages) showDecision(w http.ResponseWriter, r *http.Request, v findingsView, code int) error {
 	return p.Show(w, r, shell.Frame{Title: v.Text("title-decide"), Section: "findings", Code: code},
-		shell.Part{Name: "decide", Data: func() (any, error) { return v, nil }})
+		shell.Still("decide", v))
 }

@@ -31,7 +31,7 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return p.Show(w, r, shell.Frame{Title: v.Text("title-list"), Section: "campaigns"},
-		shell.Part{Name: "list", Data: func() (any, error) { return v, nil }})
+		shell.Still("list", v))
 }
 
 // newView is the data of new.html.
@@ -72,7 +72,7 @@ func (p *Pages) askNew(w http.ResponseWriter, r *http.Request) error {
 
 func (p *Pages) showNew(w http.ResponseWriter, r *http.Request, v newView, code int) error {
 	return p.Show(w, r, shell.Frame{Title: v.Text("title-new"), Section: "campaigns", Code: code},
-		shell.Part{Name: "new", Data: func() (any, error) { return v, nil }})
+		shell.Still("new", v))
 }
 
 // add begins a campaign.
@@ -161,5 +161,5 @@ func (p *Pages) progress(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return p.Show(w, r, shell.Frame{Title: v.Campaign.Name, Section: "campaigns"},
-		shell.Part{Name: "progress", Data: func() (any, error) { return v, nil }})
+		shell.Still("progress", v))
 }

@@ -24,6 +24,16 @@ func (p *Pages) askVisit(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Pages) visit(w http.ResponseWriter, r *http.Request) error {
+	return p.change(w, r, p.showVisit, func(v progressView) (string, error) {
+		return "notice-planned", p.Campaigns.Visit(r.Context(), p.by(v.Form, "campaign plan", string(v.Standing.Serial)), v.Campaign.N, v.Standing.ID,
+			roster.Date(v.Form.Get("day")), v.Form.Text("visitor"))
+	})
+}
+
+// change takes a form about one terminal of a campaign: do makes the change and names
+// the notice, and what it refuses is shown on the form again.
+func (p *Pages) change(w http.ResponseWriter, r *http.Request,
+	show func(http.ResponseWriter, *http.Request, progressView, int) error, do func(v progressView) (notice string, err error)) error {
 	form, err := p.Posted(w, r)
 	if err != nil {
 		return err
@@ -34,22 +44,21 @@ func (p *Pages) visit(w http.ResponseWriter, r *http.Request) error {
 	}
 	v.Form = form
 	if form.Good() {
-		err := p.Campaigns.Visit(r.Context(), p.by(form, "campaign plan", string(v.Standing.Serial)), v.Campaign.N, v.Standing.ID,
-			roster.Date(form.Get("day")), form.Text("visitor"))
+		notice, err := do(v)
 		if err == nil {
-			p.Done(w, r, v.Path(), "notice-planned")
+			p.Done(w, r, v.Path(), notice)
 			return nil
 		}
 		if !v.refused(form, err) {
 			return err
 		}
 	}
-	return p.showVisit(w, r, v, http.StatusUnprocessableEntity)
+	return show(w, r, v, http.StatusUnprocessableEntity)
 }
 
 func (p *Pages) showVisit(w http.ResponseWriter, r *http.Request, v progressView, code int) error {
 	return p.Show(w, r, shell.Frame{Title: v.Text("title-visit"), Section: "campaigns", Code: code},
-		shell.Part{Name: "visit", Data: func() (any, error) { return v, nil }})
+		shell.Still("visit", v))
 }
 
 // askMinutes shows the form by which a terminal's validation is signed.
@@ -65,40 +74,23 @@ func (p *Pages) askMinutes(w http.ResponseWriter, r *http.Request) error {
 
 // sign freezes the minutes, as the command does.
 func (p *Pages) sign(w http.ResponseWriter, r *http.Request) error {
-	form, err := p.Posted(w, r)
-	if err != nil {
-		return err
-	}
-	v, err := p.one(r)
-	if err != nil {
-		return err
-	}
-	v.Form = form
-	signer := func(who string) report.Signer {
-		return report.Signer{Name: form.Text(who + "-name"), NIP: form.Text(who + "-nip"), Position: form.Text(who + "-position")}
-	}
-	paper := campaign.Paper{Number: form.Text("number"), Place: form.Text("place"), Day: roster.Date(form.Get("day")),
-		Agency: signer("agency"), Office: signer("office")}
-	if form.Good() {
-		_, fresh, err := p.Campaigns.Sign(r.Context(), p.by(form, "campaign sign", string(v.Standing.Serial)), v.Campaign.N, v.Standing.ID, paper)
-		if err == nil {
-			notice := "notice-signed"
-			if !fresh {
-				notice = "notice-signed-before"
-			}
-			p.Done(w, r, v.Path(), notice)
-			return nil
+	return p.change(w, r, p.showMinutes, func(v progressView) (notice string, err error) {
+		signer := func(who string) report.Signer {
+			return report.Signer{Name: v.Form.Text(who + "-name"), NIP: v.Form.Text(who + "-nip"), Position: v.Form.Text(who + "-position")}
 		}
-		if !v.refused(form, err) {
-			return err
+		paper := campaign.Paper{Number: v.Form.Text("number"), Place: v.Form.Text("place"), Day: roster.Date(v.Form.Get("day")),
+			Agency: signer("agency"), Office: signer("office")}
+		_, fresh, err := p.Campaigns.Sign(r.Context(), p.by(v.Form, "campaign sign", string(v.Standing.Serial)), v.Campaign.N, v.Standing.ID, paper)
+		if fresh {
+			return "notice-signed", err
 		}
-	}
-	return p.showMinutes(w, r, v, http.StatusUnprocessableEntity)
+		return "notice-signed-before", err
+	})
 }
 
 func (p *Pages) showMinutes(w http.ResponseWriter, r *http.Request, v progressView, code int) error {
 	return p.Show(w, r, shell.Frame{Title: v.Text("title-minutes"), Section: "campaigns", Code: code},
-		shell.Part{Name: "minutes", Data: func() (any, error) { return v, nil }})
+		shell.Still("minutes", v))
 }
 
 func (p *Pages) minutesPDF(w http.ResponseWriter, r *http.Request) error {

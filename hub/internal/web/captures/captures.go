@@ -20,19 +20,13 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/job"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/people"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
-	"github.com/bkpsdmd-babel/sidik/hub/internal/wording"
 	"github.com/bkpsdmd-babel/sidik/protocol"
-	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
 
 //go:embed page/*.html
 var files embed.FS
-
-// Directory is the register, as these pages need it.
-type Directory interface {
-	Register(ctx context.Context) (*directory.Register, error)
-}
 
 // Vault is whose fingers there are; never what is in them.
 type Vault interface {
@@ -49,7 +43,7 @@ type Jobs interface {
 
 // Options are the parts of these pages; all are needed.
 type Options struct {
-	Directory Directory
+	Directory people.Directory
 	Vault     Vault
 	Jobs      Jobs
 }
@@ -73,18 +67,11 @@ func (p *Pages) Routes(mux *http.ServeMux) {
 }
 
 // speech is how a reader is told of captures.
-type speech struct {
-	shell.Speech
-	reg   *directory.Register
-	Today roster.Date
-}
-
-// Words are those that commands use too.
-func (v speech) Words() wording.Words { return v.Tell }
+type speech struct{ people.Speech }
 
 func (p *Pages) read(r *http.Request) (speech, error) {
-	reg, err := p.Directory.Register(r.Context())
-	return speech{p.Speech(r), reg, roster.DateOf(p.Now())}, err
+	v, err := people.Read(p.Group, p.Directory, r)
+	return speech{v}, err
 }
 
 // employee is the one that a number names; nil for none.
@@ -93,12 +80,12 @@ func (v speech) employee(text string) *directory.Employee {
 	if err != nil {
 		return nil
 	}
-	return v.reg.Employees[placement.EmployeeID(id)]
+	return v.Register.Employees[placement.EmployeeID(id)]
 }
 
-// FullName is what an employee is called today.
-func (v speech) FullName(id placement.EmployeeID) string {
-	if e := v.reg.Employees[id]; e != nil {
+// Called is an employee's name today, without titles.
+func (v speech) Called(id placement.EmployeeID) string {
+	if e := v.Register.Employees[id]; e != nil {
 		return e.At(directory.EmployeeName, v.Today)
 	}
 	return ""
@@ -106,7 +93,7 @@ func (v speech) FullName(id placement.EmployeeID) string {
 
 // terminals are those of enrolment, by site and serial.
 func (v speech) terminals() (list []*directory.Terminal) {
-	for _, t := range directory.Sorted(v.reg.Terminals) {
+	for _, t := range directory.Sorted(v.Register.Terminals) {
 		if t.On(directory.TerminalEnrolment, v.Today) == "yes" {
 			list = append(list, t)
 		}

@@ -33,7 +33,7 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return p.Show(w, r, shell.Frame{Title: v.Text("title-list"), Section: "captures"},
-		shell.Part{Name: "head", Data: func() (any, error) { return v, nil }},
+		shell.Still("head", v),
 		shell.Part{Name: "list", Every: time.Second, Data: func() (any, error) {
 			f := job.Filter{Limit: shown}
 			if v.Employee != nil {
@@ -117,5 +117,5 @@ func (p *Pages) cancel(w http.ResponseWriter, r *http.Request) error {
 
 func (p *Pages) showCancel(w http.ResponseWriter, r *http.Request, v cancelView, code int) error {
 	return p.Show(w, r, shell.Frame{Title: v.Text("title-cancel"), Section: "captures", Code: code},
-		shell.Part{Name: "cancel", Data: func() (any, error) { return v, nil }})
+		shell.Still("cancel", v))
 }

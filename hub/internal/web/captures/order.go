@@ -136,7 +136,7 @@ func (v speech) refusal(r job.Refusal) string {
 
 func (p *Pages) showOrder(w http.ResponseWriter, r *http.Request, v orderView, code int) error {
 	return p.Show(w, r, shell.Frame{Title: v.Text("title-order"), Section: "captures", Code: code},
-		shell.Part{Name: "order", Data: func() (any, error) { return v, nil }})
+		shell.Still("order", v))
 }
 
 // Notice is what the employee must be shown.

@@ -170,7 +170,7 @@ func (p *Pages) changeView(r *http.Request, c change, form *shell.Form) (changeV
 
 func (p *Pages) showChange(w http.ResponseWriter, r *http.Request, c change, v changeView, code int) error {
 	return p.Show(w, r, shell.Frame{Title: v.Title, Section: "employees", Code: code},
-		shell.Part{Name: c.name, Data: func() (any, error) { return v, nil }})
+		shell.Still(c.name, v))
 }
 
 // token stands for a form, and the register and the day for which somebody looked at

@@ -33,6 +33,11 @@ type Part struct {
 	Data  func() (any, error)
 }
 
+// Still is a part that stays as it was loaded, of data that is there.
+func Still(name string, data any) Part {
+	return Part{Name: name, Data: func() (any, error) { return data, nil }}
+}
+
 // frame is the data of frame.html.
 type frame struct {
 	Speech

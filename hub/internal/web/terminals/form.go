@@ -54,7 +54,7 @@ func (p *Pages) approve(w http.ResponseWriter, r *http.Request) error {
 
 func (p *Pages) showApproval(w http.ResponseWriter, r *http.Request, v terminalView, code int) error {
 	return p.Show(w, r, shell.Frame{Title: v.Text("title-approval"), Section: "terminals", Code: code},
-		shell.Part{Name: "approval", Data: func() (any, error) { return v, nil }})
+		shell.Still("approval", v))
 }
 
 // modeView is the data of mode.html.
@@ -137,5 +137,5 @@ func (p *Pages) saveMode(w http.ResponseWriter, r *http.Request) error {
 
 func (p *Pages) showMode(w http.ResponseWriter, r *http.Request, v modeView, code int) error {
 	return p.Show(w, r, shell.Frame{Title: v.Text("title-mode"), Section: "terminals", Code: code},
-		shell.Part{Name: "mode", Data: func() (any, error) { return v, nil }})
+		shell.Still("mode", v))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/people"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/wording"
 )
@@ -80,7 +81,7 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	return p.Show(w, r, shell.Frame{Title: p.Speech(r).Text("title-list"), Section: "terminals"},
 		shell.Part{Name: "search", Data: func() (any, error) {
-			return listView{speech: speech{Speech: p.Speech(r)}, question: q, Codes: standings()}, nil
+			return listView{speech: speech{people.Speech{Speech: p.Speech(r)}}, question: q, Codes: standings()}, nil
 		}},
 		shell.Part{Name: "list", Every: 10 * time.Second, Data: func() (any, error) { return p.listView(r, q) }})
 }
@@ -97,7 +98,7 @@ func (p *Pages) listView(r *http.Request, q question) (listView, error) {
 	}
 	var rows []listRow
 	for _, t := range all {
-		known, found := v.reg.TerminalBy(t.Site, t.Serial)
+		known, found := v.Register.TerminalBy(t.Site, t.Serial)
 		if !found {
 			continue // registered since the register was read
 		}

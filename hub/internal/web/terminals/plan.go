@@ -41,10 +41,10 @@ type person struct {
 
 // people answers whom PINs of a terminal mean today.
 func (p *Pages) people(v terminalView) func(pin string) person {
-	matcher := v.reg.Matcher(p.Settings)
+	matcher := v.Register.Matcher(p.Settings)
 	return func(pin string) person {
 		id := matcher.Whose(v.Known.ID, pin, v.Today)
-		if e := v.reg.Employees[id]; e != nil {
+		if e := v.Register.Employees[id]; e != nil {
 			return person{id, e.At(directory.EmployeeName, v.Today)}
 		}
 		return person{}

@@ -63,7 +63,7 @@ func (p *Pages) tasksView(r *http.Request) (tasksView, error) {
 			row.What = v.Text("braked") // a page has a link where a command has a line
 		}
 		for _, id := range t.Employees[:min(namesShown, len(t.Employees))] {
-			if e := v.reg.Employees[id]; e != nil {
+			if e := v.Register.Employees[id]; e != nil {
 				row.People = append(row.People, personLink{id, e.At(directory.EmployeeName, v.Today)})
 			}
 		}

@@ -126,7 +126,7 @@ func (v terminalView) pageOf(page int) string {
 
 // Units are those whose people the terminal is for today.
 func (v terminalView) Units() (names []string) {
-	for _, s := range directory.Sorted(v.reg.Servings) {
+	for _, s := range directory.Sorted(v.Register.Servings) {
 		if s.Terminal == v.Known.ID && s.Holds(v.Today) {
 			name := v.Unit(s.Unit)
 			if s.Responsible {

@@ -17,20 +17,15 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/people"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/whereabouts"
-	"github.com/bkpsdmd-babel/sidik/hub/internal/wording"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
 
 //go:embed page/*.html
 var files embed.FS
-
-// Directory is the register, as these pages need it.
-type Directory interface {
-	Register(ctx context.Context) (*directory.Register, error)
-}
 
 // Modes says how far agents may go at a terminal; it refuses what nobody signed for.
 type Modes interface {
@@ -50,7 +45,7 @@ type Holding interface {
 
 // Options are the parts of these pages; all are needed.
 type Options struct {
-	Directory Directory
+	Directory people.Directory
 	Holding   Holding
 	Modes     Modes
 	// Tasks says what is open at terminals, what is due longest first.
@@ -79,26 +74,11 @@ func (p *Pages) Routes(mux *http.ServeMux) {
 }
 
 // speech is how a reader is told of terminals.
-type speech struct {
-	shell.Speech
-	reg   *directory.Register
-	Today roster.Date
-}
-
-// Words are those that commands use too.
-func (v speech) Words() wording.Words { return v.Tell }
-
-// Unit is a unit's name today.
-func (v speech) Unit(id placement.UnitID) string {
-	if u := v.reg.Units[id]; u != nil {
-		return u.At(directory.UnitName, v.Today)
-	}
-	return ""
-}
+type speech struct{ people.Speech }
 
 // Responsible is the unit that is responsible for a terminal today; empty for none.
 func (v speech) Responsible(id placement.TerminalID) string {
-	for _, s := range v.reg.Servings {
+	for _, s := range v.Register.Servings {
 		if s.Terminal == id && s.Responsible && s.Holds(v.Today) {
 			return v.Unit(s.Unit)
 		}
@@ -121,8 +101,8 @@ func badge(code string) string {
 
 // read begins every page: the register, and how the reader is spoken to.
 func (p *Pages) read(r *http.Request) (speech, error) {
-	reg, err := p.Directory.Register(r.Context())
-	return speech{p.Speech(r), reg, roster.DateOf(p.Now())}, err
+	v, err := people.Read(p.Group, p.Directory, r)
+	return speech{v}, err
 }
 
 // find is the terminal that the address names.
@@ -133,7 +113,7 @@ func (p *Pages) find(r *http.Request, v speech) (held holding.Terminal, known *d
 		return held, nil, err
 	}
 	i := slices.IndexFunc(all, func(t holding.Terminal) bool { return t.Site == site && t.Serial == serial })
-	known, found := v.reg.TerminalBy(site, serial)
+	known, found := v.Register.TerminalBy(site, serial)
 	if i < 0 || site == "" || !found {
 		return held, nil, shell.NotFound("no-terminal")
 	}

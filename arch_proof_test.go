@@ -60,6 +60,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"a way out in the meeting of punches", "hub/internal/meeting/x.go", importing(own + "hub/internal/dispatch"), "asks no site"},
 		{"a terminal in what is kept how long", "hub/internal/retention/x.go", importing(own + "hub/internal/holding"), "who has left and when"},
 		{"a page in what is foretold", "hub/internal/effect/x.go", importing(own + "hub/internal/web/shell"), "it is asked before anything is saved"},
+		{"a page in the authority", "hub/internal/authority/x.go", importing("net/http"), "the authority only signs"},
 		{"MQTT in the pages", "hub/internal/web/x.go", importing(own + "protocol/mqtt"), "do not talk to sites"},
 		{"bbolt outside of the buffer", "agent/internal/collect/x.go", importing("go.etcd.io/bbolt"), "can lose punches"},
 		{"SQL outside of the store", "hub/internal/verify/x.go", importing("database/sql"), "rooms that keep something"},

@@ -22,6 +22,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/health"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/job"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/outbox"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/panel"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal/zkdriver"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/uplink"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -36,6 +37,7 @@ type Options struct {
 	// Check examines a buffer file before it is opened, in another process,
 	// because a damaged one can end the process that maps it.
 	Check func(ctx context.Context, path string) error
+	Pins  panel.Pins // of the panel; the zero value is none
 	// Lines may be empty: intervals of the uplink for tests.
 	StateEvery, ResendAfter, BackoffMax time.Duration
 }
@@ -70,6 +72,7 @@ type Agent struct {
 	uplink  *uplink.Uplink
 	apply   *apply.Applier
 	jobs    *job.Jobs
+	panel   *panel.Panel
 }
 
 // Open makes the key on first use and opens the buffer. Nothing runs yet, and
@@ -126,6 +129,7 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 		Buffer: b, Health: a.health, Holdings: a.apply, Jobs: a.jobs, Outbox: out, Now: now, Receipt: a.receipt, Logger: o.Logger,
 		StateEvery: o.StateEvery, ResendAfter: o.ResendAfter, BackoffMax: o.BackoffMax,
 	})
+	a.panel = panel.New(panel.Options{Pins: o.Pins, Site: a.office, Read: a.readAll, Log: o.Logger})
 	return a, nil
 }
 
@@ -223,6 +227,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("apply", a.apply.Run)
 	start("jobs", a.jobs.Run)
 	start("uplink", a.uplink.Run)
+	start("panel", a.panel.Run)
 	start("control", func(ctx context.Context) error { return control.Serve(ctx, a.o.Config.Data, a) })
 	start("prune", a.prune)
 	start("health", a.follow)
@@ -271,6 +276,23 @@ func (a *Agent) Status() control.Status {
 		state.Status = protocol.StatusReady
 	}
 	return control.Status{Site: a.site, Process: os.Getpid(), Started: a.started, State: state, Uplink: up}
+}
+
+// office is the status as the panel shows it.
+func (a *Agent) office() panel.Site {
+	s := a.Status()
+	return panel.Site{State: s.State, Online: s.Uplink.Connected && s.Uplink.HubPresent}
+}
+
+// readAll reads the whole log of every terminal now, for the panel's button.
+func (a *Agent) readAll(ctx context.Context) error {
+	failed := make([]error, len(a.o.Config.Terminals))
+	var reads sync.WaitGroup
+	for i, t := range a.o.Config.Terminals {
+		reads.Go(func() { _, failed[i] = a.collect.ReadNow(ctx, protocol.Serial(t.Serial), nil) })
+	}
+	reads.Wait()
+	return errors.Join(failed...)
 }
 
 // ReadNow reads one terminal's whole log now.

@@ -30,6 +30,7 @@ type Config struct {
 	Hub       Hub        `toml:"hub"`
 	Buffer    Buffer     `toml:"buffer"`
 	Apply     Apply      `toml:"apply"`
+	Panel     Panel      `toml:"panel"`
 	Terminals []Terminal `toml:"terminal"`
 }
 
@@ -182,6 +183,7 @@ func (c *Config) complete(folder string) (wrong []error) {
 	if c.Apply.MaxDeletedUsers < 0 || c.Apply.MaxDeletedPercent < 0 || c.Apply.MaxDeletedPercent > 100 {
 		wrong = append(wrong, errors.New("apply: max_deleted_users must not be negative, max_deleted_percent between 0 and 100"))
 	}
+	wrong = append(wrong, c.Panel.check()...)
 	if len(c.Terminals) == 0 {
 		wrong = append(wrong, errors.New("terminal: name at least one, in a [[terminal]] part with serial and address"))
 	}

@@ -62,6 +62,8 @@ func TestWhatIsWrongIsToldAtOnce(t *testing.T) {
 		{"no unit in a duration", `address = `, "every = \"10\"\naddress = ", "missing unit"},
 		{"the same machine twice", `[[terminal]]`, "[[terminal]]\nserial = \"X100C0001\"\naddress = \"a\"\n[[terminal]]", "named twice"},
 		{"no terminal", "[[terminal]]\nserial = \"X100C0001\"\naddress = \"192.168.1.201\"", "", "at least one"},
+		{"a pin with a blank", "[hub]", "[panel]\nready = \"GPIO 17\"\n[hub]", "panel.ready"},
+		{"one pin for two", "[hub]", "[panel]\nready = \"GPIO17\"\nbutton = \"GPIO17\"\n[hub]", "already panel.ready"},
 		{"broken TOML", "[hub]", "[hub", "expected"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

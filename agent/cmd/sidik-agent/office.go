@@ -62,7 +62,7 @@ func (o *office) command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(o.run(), o.status(), o.read(), o.doctor(), o.identity(), o.terminal(), o.checkBuffer())
+	root.AddCommand(o.run(), o.status(), o.read(), o.doctor(), o.identity(), o.terminal(), o.panel(), o.checkBuffer())
 	return root
 }
 

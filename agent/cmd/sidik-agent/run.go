@@ -44,10 +44,8 @@ func (o *office) open(cmd *cobra.Command, level slog.Level) (*agent.Agent, error
 	if err != nil {
 		return nil, err
 	}
-	return agent.Open(cmd.Context(), agent.Options{
-		Config: c, Version: o.version, Check: check,
-		Logger: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level})),
-	})
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+	return agent.Open(cmd.Context(), agent.Options{Config: c, Version: o.version, Check: check, Pins: pins(c.Panel, log), Logger: log})
 }
 
 // childCheck returns the examination of a buffer file by another process of

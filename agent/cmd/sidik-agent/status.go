@@ -15,6 +15,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/collect"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/doctor"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/panel"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 )
@@ -215,8 +216,10 @@ func (o *office) doctor() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			byName, _ := pinByName(c.Panel) // what is wrong shows as missing pins
+			_, found, missing := panel.Find(panel.Names(c.Panel), byName)
 			unwell := false
-			doctor.Examine(cmd.Context(), doctor.Options{Config: c, Check: check}, func(f doctor.Finding) {
+			doctor.Examine(cmd.Context(), doctor.Options{Config: c, Check: check, PinsFound: found, PinsMissing: missing}, func(f doctor.Finding) {
 				unwell = unwell || !f.OK && f.Level == protocol.SeverityError
 				if asJSON {
 					_ = json.NewEncoder(cmd.OutOrStdout()).Encode(f) // to a pipe that is gone

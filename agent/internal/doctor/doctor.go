@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,6 +40,8 @@ type Finding struct {
 type Options struct {
 	Config config.Config
 	Check  func(ctx context.Context, path string) error // examines a buffer file in a child process
+	// The panel's pins that this machine has and has not; both empty where none is configured.
+	PinsFound, PinsMissing []string
 }
 
 const (
@@ -62,6 +65,7 @@ func Examine(ctx context.Context, o Options, tell func(Finding)) {
 	default: // it may run: its buffer and its terminals are left alone
 		e.tell(Finding{Code: "agent-refuses", Level: protocol.SeverityError, Args: args("cause", err)})
 	}
+	e.panel()
 	clock := health.Clock() == protocol.ClockSynchronised
 	e.tell(Finding{Code: choose(clock, "clock-synchronised", "clock-held"), OK: clock, Level: protocol.SeverityWarning})
 	if running {
@@ -102,6 +106,16 @@ func (e examiner) folder() {
 	ok := free >= leastFree
 	e.tell(Finding{Code: choose(ok, "data-ready", "disk-low"), OK: ok, Level: protocol.SeverityWarning,
 		Args: args("data", data, "megabytes", free>>20)})
+}
+
+// panel tells which pins of lights and button are there.
+func (e examiner) panel() {
+	if pins := e.o.PinsFound; len(pins) > 0 {
+		e.tell(Finding{Code: "panel-found", OK: true, Args: args("pins", strings.Join(pins, ", "))})
+	}
+	if pins := e.o.PinsMissing; len(pins) > 0 {
+		e.tell(Finding{Code: "panel-missing", Level: protocol.SeverityWarning, Args: args("pins", strings.Join(pins, ", "))})
+	}
 }
 
 // buffer examines the buffer's file while no agent has it open.

@@ -119,6 +119,8 @@ func ourHouse() house {
 				why: "the store keeps; how a message came and who looks at it is not its business"},
 			{packages: []string{"hub/internal/vault"}, never: []string{"protocol/mqtt", "protocol/zk/...", "github.com/eclipse/...", "net/http"},
 				why: "templates leave the vault through whoever asked it, and it writes down who; it knows no line, page or terminal"},
+			{packages: []string{"hub/internal/rights"}, only: []string{"std", "protocol", "hub/internal/authority"}, never: []string{"database/sql", "net/http"},
+				why: "who may write and read what is the same on every broker, so no broker is known where it is said"},
 			{packages: []string{"hub/internal/authority"}, only: []string{"std", "protocol"}, never: []string{"database/sql", "net/http"},
 				why: "who may have a certificate is decided by whoever asks for one; the authority only signs"},
 			{packages: []string{"hub/internal/web/shell"}, only: []string{"std", "protocol", "protocol/phrase"},

@@ -2,6 +2,10 @@ package protocol_test
 
 import (
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,6 +135,15 @@ func TestTopics(t *testing.T) {
 	if got := protocol.TopicUp(protocol.KindState); got != "sidik/v1/+/state" {
 		t.Errorf("TopicUp = %s", got)
 	}
+	for kind, want := range map[protocol.Kind]string{
+		protocol.KindReceipt: "sidik/v1/samsat/receipt",
+		protocol.KindRoster:  "sidik/v1/samsat/roster/#",
+		protocol.KindKeys:    "sidik/v1/_/keys",
+	} {
+		if got := protocol.TopicOf("samsat", kind); got != want {
+			t.Errorf("TopicOf = %s, want %s", got, want)
+		}
+	}
 }
 
 func TestKinds(t *testing.T) {
@@ -148,5 +161,31 @@ func TestKinds(t *testing.T) {
 		if kind.Direction() != want.direction || kind.Retained() != want.retained {
 			t.Errorf("%s: direction %d retained %v, want %+v", kind, kind.Direction(), kind.Retained(), want)
 		}
+	}
+}
+
+// A kind that a const names and the table lacks would be refused by every broker.
+func TestEveryKindIsInTheTable(t *testing.T) {
+	parsed, err := parser.ParseFile(token.NewFileSet(), "topic.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var named []string
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Values) == 1 {
+			if of, ok := spec.Type.(*ast.Ident); ok && of.Name == "Kind" {
+				named = append(named, strings.Trim(spec.Values[0].(*ast.BasicLit).Value, `"`))
+			}
+		}
+		return true
+	})
+	var listed []string
+	for _, k := range protocol.Kinds() {
+		listed = append(listed, string(k))
+	}
+	slices.Sort(named)
+	slices.Sort(listed)
+	if len(named) == 0 || !slices.Equal(named, listed) {
+		t.Errorf("the constants are %v, the table has %v", named, listed)
 	}
 }

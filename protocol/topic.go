@@ -39,31 +39,48 @@ const (
 
 // kindRule is what every message of a kind has in common.
 type kindRule struct {
+	kind      Kind
 	direction Direction
 	retained  bool
 	hub       bool // lives under sidik/v1/_/
 	subject   bool // has one topic for each terminal, and more for its parts
 }
 
-// rule is the table of the kinds; ok is false for an unknown one.
+// rules is the table of the kinds. The rights of agents on a broker are made from it:
+// a kind that is missing here is refused everywhere.
+func rules() [12]kindRule {
+	return [...]kindRule{
+		{kind: KindState, direction: Up, retained: true},
+		{kind: KindPunches, direction: Up},
+		{kind: KindReceipt, direction: Down, retained: true},
+		{kind: KindHub, direction: Down, retained: true, hub: true},
+		{kind: KindKeys, direction: Down, retained: true, hub: true},
+
+		{kind: KindRoster, direction: Down, retained: true, subject: true},
+		{kind: KindInventory, direction: Up, subject: true},
+		{kind: KindTemplatesUp, direction: Up},
+		{kind: KindTemplatesDown, direction: Down},
+		{kind: KindResults, direction: Up},
+
+		{kind: KindJobs, direction: Down},
+		{kind: KindProgress, direction: Up},
+	}
+}
+
+// Kinds are all kinds of this version.
+func Kinds() (kinds []Kind) {
+	for _, r := range rules() {
+		kinds = append(kinds, r.kind)
+	}
+	return kinds
+}
+
+// rule is what the table says of a kind; ok is false for an unknown one.
 func (k Kind) rule() (r kindRule, ok bool) {
-	switch k {
-	case KindState:
-		return kindRule{direction: Up, retained: true}, true
-	case KindPunches:
-		return kindRule{direction: Up}, true
-	case KindReceipt:
-		return kindRule{direction: Down, retained: true}, true
-	case KindRoster:
-		return kindRule{direction: Down, retained: true, subject: true}, true
-	case KindInventory:
-		return kindRule{direction: Up, subject: true}, true
-	case KindTemplatesUp, KindResults, KindProgress:
-		return kindRule{direction: Up}, true
-	case KindTemplatesDown, KindJobs:
-		return kindRule{direction: Down}, true
-	case KindHub, KindKeys:
-		return kindRule{direction: Down, retained: true, hub: true}, true
+	for _, r := range rules() {
+		if r.kind == k {
+			return r, true
+		}
 	}
 	return kindRule{}, false
 }
@@ -83,12 +100,18 @@ const TopicAll = root + "#"
 // TopicUp is the hub's subscription to one kind of all sites.
 func TopicUp(k Kind) string { return TopicOf("+", k) }
 
-// TopicOf is the subscription to one kind of a site, with all terminals and parts.
+// TopicOf is the subscription to one kind of a site, with all terminals and parts. The
+// hub's own kinds are the same for every site.
 func TopicOf(site SiteID, k Kind) string {
-	if r, _ := k.rule(); r.subject {
-		return root + string(site) + "/" + string(k) + "/#"
+	r, _ := k.rule()
+	if r.hub {
+		site = HubSite
 	}
-	return root + string(site) + "/" + string(k)
+	topic := root + string(site) + "/" + string(k)
+	if r.subject {
+		topic += "/#"
+	}
+	return topic
 }
 
 // Topic is where a message belongs: sidik/v1/<site>/<kind>, and for what is of one

@@ -56,6 +56,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"paper outside of the documents", "hub/internal/web/x.go", importing("github.com/signintech/gopdf"), "laid out in one place"},
 		{"the store in the register", "hub/internal/directory/x.go", importing(own + "hub/internal/store"), "two doors of the store"},
 		{"the vault where jobs are kept", "hub/internal/job/x.go", importing(own + "hub/internal/vault"), "kept without a template"},
+		{"cookies among the accounts", "hub/internal/account/x.go", importing("net/http"), "belong to the door"},
 		{"the vault where rosters are kept", "hub/internal/holding/x.go", importing(own + "hub/internal/vault"), "without asking why"},
 		{"a page in the vault", "hub/internal/vault/x.go", importing("net/http"), "templates leave the vault"},
 		{"the register in the shell of the pages", "hub/internal/web/shell/x.go", importing(own + "hub/internal/directory"), "knows no noun of the hub"},

@@ -36,7 +36,7 @@ func sqliteEngine() *engine {
 	return &engine{
 		name:    "sqlite",
 		dialect: goose.DialectSQLite3,
-		others:  []string{"00002_append_only_postgres.sql", "00006_append_only_vault_postgres.sql", "00010_append_only_campaign_postgres.sql"},
+		others:  []string{"00002_append_only_postgres.sql", "00006_append_only_vault_postgres.sql", "00010_append_only_campaign_postgres.sql", "00011_account_postgres.sql"},
 		open:    openSQLite,
 		check:   func(context.Context, *sql.DB) error { return nil },
 	}
@@ -46,7 +46,7 @@ func postgresEngine() *engine {
 	return &engine{
 		name:     "postgres",
 		dialect:  goose.DialectPostgres,
-		others:   []string{"00002_append_only_sqlite.sql", "00006_append_only_vault_sqlite.sql", "00010_append_only_campaign_sqlite.sql"},
+		others:   []string{"00002_append_only_sqlite.sql", "00006_append_only_vault_sqlite.sql", "00010_append_only_campaign_sqlite.sql", "00011_account_sqlite.sql"},
 		snapshot: sql.LevelRepeatableRead,
 		turn:     "SELECT pg_advisory_xact_lock(7369646)",
 		open:     openPostgres,

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -294,5 +295,24 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	if s, err := store.Open(t.Context(), "postgres://nobody@/none?host="+t.TempDir()); err == nil {
 		t.Error("opened a database of no server")
 		s.Close()
+	}
+}
+
+// TestBothDialectsMakeTheSameTables compares what a migration says twice, for the sake of
+// its triggers.
+func TestBothDialectsMakeTheSameTables(t *testing.T) {
+	tables := func(engine string) string {
+		text, err := os.ReadFile("migrations/00011_account_" + engine + ".sql")
+		ok(t, err)
+		_, made, _ := strings.Cut(string(text), "-- +goose Up\n")
+		made, _, _ = strings.Cut(made, "\n-- +goose StatementBegin") // where triggers have their own statements
+		made, _, found := strings.Cut(made+"\nCREATE TRIGGER ", "\nCREATE TRIGGER ")
+		if !found || !strings.Contains(string(text), "CREATE TRIGGER account_log_") || !strings.Contains(made, "CREATE TABLE account_log") {
+			t.Fatalf("%s: no table, or no trigger", engine)
+		}
+		return strings.TrimSpace(made)
+	}
+	if lite, big := tables("sqlite"), tables("postgres"); lite != big {
+		t.Errorf("SQLite makes\n%s\nPostgreSQL\n%s", lite, big)
 	}
 }

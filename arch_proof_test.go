@@ -66,6 +66,8 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"a broker in the rights", "hub/internal/rights/x.go", importing(own + "hub/internal/broker"), "the same on every broker"},
 		{"a page in the authority", "hub/internal/authority/x.go", importing("net/http"), "the authority only signs"},
 		{"MQTT in the pages", "hub/internal/web/x.go", importing(own + "protocol/mqtt"), "do not talk to sites"},
+		{"a library at the service manager", "systemd/x.go", importing("github.com/coreos/go-systemd/v22/daemon"), "needs nobody's library"},
+		{"the agent in its unit", "systemd/service/x.go", importing(own + "agent"), "a unit is text"},
 		{"bbolt outside of the buffer", "agent/internal/collect/x.go", importing("go.etcd.io/bbolt"), "can lose punches"},
 		{"SQL outside of the store", "hub/internal/verify/x.go", importing("database/sql"), "rooms that keep something"},
 		{"an engine outside of the store", "hub/internal/verify/x.go", importing("modernc.org/sqlite"), "engines in one place"},

@@ -129,6 +129,10 @@ func ourHouse() house {
 				why: "what is around every page knows no noun of the hub: a new group of pages changes nothing in it"},
 			{packages: []string{"hub/internal/web/..."}, never: []string{"github.com/eclipse/...", "protocol/mqtt"},
 				why: "pages show what is stored and known; they do not talk to sites"},
+			{packages: []string{"systemd", "systemd/pulse"}, only: []string{"std", "systemd/pulse"},
+				why: "how a service manager is told, and of what, is the same for agent and hub and needs nobody's library"},
+			{packages: []string{"systemd/..."}, never: []string{"agent/...", "hub/...", "provision/...", "protocol/..."},
+				why: "a unit is text: what the service inside of it does is not its business"},
 		},
 		reserved: []reserve{
 			{[]string{"go.etcd.io/bbolt"}, []string{"agent/internal/buffer"},

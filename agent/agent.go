@@ -27,6 +27,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/uplink"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
 // Options are what an agent is made of.
@@ -40,6 +41,8 @@ type Options struct {
 	Pins  panel.Pins // of the panel; the zero value is none
 	// Lines may be empty: intervals of the uplink for tests.
 	StateEvery, ResendAfter, BackoffMax time.Duration
+	// Pulse hears from the loops that read terminals and talk to the hub; may be nil.
+	Pulse *pulse.Pulse
 }
 
 // Files of the data folder, beside the buffer's.
@@ -120,6 +123,7 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 		Buffer:       b,
 		Log:          o.Logger,
 		ClockTrusted: func() bool { return health.Clock() == protocol.ClockSynchronised },
+		Pulse:        o.Pulse,
 	})
 	a.health = health.New(health.Options{
 		Key: key.Public(), Version: o.Version, Buffer: b, Terminals: a.collect, Rosters: a.apply, Clock: health.Clock,
@@ -127,7 +131,7 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	a.uplink = uplink.New(uplink.Options{
 		Site: a.site, Key: key, Hub: seal.Fingerprint(o.Config.Hub.Key), Broker: []string{o.Config.Hub.Broker},
 		Buffer: b, Health: a.health, Holdings: a.apply, Jobs: a.jobs, Outbox: out, Now: now, Receipt: a.receipt, Logger: o.Logger,
-		StateEvery: o.StateEvery, ResendAfter: o.ResendAfter, BackoffMax: o.BackoffMax,
+		StateEvery: o.StateEvery, ResendAfter: o.ResendAfter, BackoffMax: o.BackoffMax, Pulse: o.Pulse,
 	})
 	a.panel = panel.New(panel.Options{Pins: o.Pins, Site: a.office, Read: a.readAll, Log: o.Logger})
 	return a, nil

@@ -39,6 +39,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
 // Config is what a hub is started with.
@@ -58,6 +59,7 @@ type Config struct {
 	KeepCopies int // taken before something was deleted at a terminal
 
 	Ready func(Addresses) // called once, when agents and browsers may come; may be nil
+	Pulse *pulse.Pulse    // hears from the loops that take in, store and send out; may be nil
 }
 
 // Addresses is where a running hub is found. It is also written to the data
@@ -155,7 +157,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		h.brokers = []string{b.URL()}
 	}
 	h.dispatch = dispatch.New(dispatch.Options{
-		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Key: key, Sealing: sealing.Public(), Version: c.Version, Logger: c.Logger,
+		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Key: key, Sealing: sealing.Public(), Version: c.Version, Logger: c.Logger, Pulse: c.Pulse,
 		Sent: func(n int) {
 			for range n {
 				h.metrics.Receipt()
@@ -169,7 +171,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	})
 	h.ingest = ingest.New(ingest.Options{
 		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Dispatch: h.dispatch, Meter: h.metrics, Hub: key.Public(), Sealing: sealing,
-		Workers: runtime.GOMAXPROCS(0), Logger: c.Logger,
+		Workers: runtime.GOMAXPROCS(0), Logger: c.Logger, Pulse: c.Pulse,
 	})
 	h.jobs = jobs
 	h.survey = survey.New(register, fingers, held, placement.Usual())

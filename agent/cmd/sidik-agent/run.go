@@ -11,7 +11,10 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/agent"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
+	"github.com/bkpsdmd-babel/sidik/systemd"
+	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
 // run is the agent itself.
@@ -22,20 +25,42 @@ func (o *office) run() *cobra.Command {
 		Short: o.say("run-short", nil),
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			a, err := o.open(cmd, level)
+			manager, err := systemd.FromEnvironment(os.Getenv)
+			if err != nil {
+				return err
+			}
+			alive := pulse.New()
+			a, err := o.open(cmd, level, alive)
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, a.Close()) }()
-			return a.Run(cmd.Context())
+			life := systemd.Life{Ready: alive.Begun(), Pulse: alive, Logger: logger(cmd, level), Status: func() string { return o.now(a.Status()) }}
+			return manager.Run(cmd.Context(), life, a.Run)
 		},
 	}
 	cmd.Flags().TextVar(&level, "log-level", slog.LevelInfo, o.say("flag-log-level", nil))
 	return o.withConfig(cmd)
 }
 
-// open opens the agent that the configuration describes.
-func (o *office) open(cmd *cobra.Command, level slog.Level) (*agent.Agent, error) {
+// now says in one line how the agent is, for the service manager's own status.
+func (o *office) now(s control.Status) string {
+	code := "agent-down"
+	if s.Uplink.Connected {
+		code = "agent-up"
+	}
+	return o.catalogue.Say(o.lang, "service."+code, phrase.Args{
+		"site": s.Site, "terminals": len(s.State.Terminals), "waiting": s.State.Backlog.Punches,
+	})
+}
+
+// logger writes lines that journald keeps: its own time is enough there.
+func logger(cmd *cobra.Command, level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+}
+
+// open opens the agent that the configuration describes. Nobody need feel its pulse.
+func (o *office) open(cmd *cobra.Command, level slog.Level, alive *pulse.Pulse) (*agent.Agent, error) {
 	c, err := o.load()
 	if err != nil {
 		return nil, err
@@ -44,8 +69,10 @@ func (o *office) open(cmd *cobra.Command, level slog.Level) (*agent.Agent, error
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
-	return agent.Open(cmd.Context(), agent.Options{Config: c, Version: o.version, Check: check, Pins: pins(c.Panel, log), Logger: log})
+	log := logger(cmd, level)
+	return agent.Open(cmd.Context(), agent.Options{
+		Config: c, Version: o.version, Check: check, Pins: pins(c.Panel, log), Logger: log, Pulse: alive,
+	})
 }
 
 // childCheck returns the examination of a buffer file by another process of

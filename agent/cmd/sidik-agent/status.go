@@ -162,7 +162,7 @@ func (o *office) read() *cobra.Command {
 				if len(serials) > 1 {
 					return errors.New(o.say("read-one", nil))
 				}
-				a, opening := o.open(cmd, slog.LevelWarn)
+				a, opening := o.open(cmd, slog.LevelWarn, nil)
 				if opening != nil {
 					return opening
 				}

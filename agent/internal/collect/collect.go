@@ -22,6 +22,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
 // Buffer is what collecting needs of the agent's buffer.
@@ -61,6 +62,7 @@ type Config struct {
 	Log          *slog.Logger
 	ClockTrusted func() bool // whether the agent's clock is good enough to judge a terminal's; nil: always
 	Policy       Policy
+	Pulse        *pulse.Pulse // has a loop of each terminal; may be nil
 }
 
 // ErrNoTerminal says that no terminal with this serial number is configured.
@@ -99,6 +101,7 @@ func New(c Config) *Collector {
 			hints:    make(chan struct{}, 1),
 			rereads:  make(chan struct{}, 1),
 			requests: make(chan *request),
+			alive:    c.Pulse.Loop("collect " + string(t.Serial)),
 		}
 		r.health.watermark(r.cursor().Watermark)
 		collector.readers = append(collector.readers, r)

@@ -12,6 +12,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
 // flushRows is how many rows one Append carries at most, so that a long log does not
@@ -34,6 +35,7 @@ type reader struct {
 	hints    chan struct{}
 	rereads  chan struct{}
 	requests chan *request
+	alive    *pulse.Loop
 }
 
 // bufferError is a failure that is not the terminal's.
@@ -72,8 +74,11 @@ func (r *reader) collect(ctx context.Context, mode terminal.Mode, progress func(
 	var found Found
 	for decided := false; !decided; mode = terminal.Whole {
 		ask := cursor.Ask(mode)
-		if progress != nil {
-			ask.Progress = func(done, total int) { progress(Progress{done, total}) }
+		ask.Progress = func(done, total int) {
+			r.alive.Within(aliveReading)
+			if progress != nil {
+				progress(Progress{done, total})
+			}
 		}
 		var err error
 		if reading, err = r.Source.Read(ctx, ask); err != nil {

@@ -16,6 +16,14 @@ import (
 // line a long log may never come, and the punches of the day need not wait for it.
 const wholeRetry = 15 * time.Minute
 
+// While it waits, a reader gives a sign of life every aliveEvery. A read may have to wait
+// until the terminal has been written to, which can be all of its people.
+const (
+	aliveEvery   = 30 * time.Second
+	aliveWaiting = 2 * time.Minute
+	aliveReading = time.Hour
+)
+
 // request is a read that a person waits for.
 type request struct {
 	ctx      context.Context
@@ -41,6 +49,9 @@ func (r *reader) run(ctx context.Context) {
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	alive := time.NewTicker(aliveEvery)
+	defer alive.Stop()
+	defer r.alive.Rest()
 	// The first read takes the end of the log even if the count has not changed:
 	// nobody knows what happened while the agent was off.
 	mode := terminal.Tail
@@ -49,6 +60,7 @@ func (r *reader) run(ctx context.Context) {
 	var spared time.Time      // until when a whole read that failed leaves the field to shorter ones
 	failures := 0
 	for {
+		r.alive.Within(aliveWaiting)
 		hints := r.hints
 		if time.Now().Before(quiet) {
 			hints = nil
@@ -60,6 +72,8 @@ func (r *reader) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-alive.C:
+			continue
 		case <-timer.C:
 			if time.Now().Before(next) {
 				continue
@@ -74,6 +88,7 @@ func (r *reader) run(ctx context.Context) {
 		if asked != nil || (owed || r.wholeDue(time.Now())) && !time.Now().Before(spared) {
 			this = terminal.Whole
 		}
+		r.alive.Within(aliveReading)
 		err := r.serve(ctx, this, asked)
 		if asked != nil && asked.ctx.Err() != nil {
 			continue // whoever asked went away, and the schedule is as it was

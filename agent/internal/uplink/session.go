@@ -82,6 +82,7 @@ func (s *session) talk(ctx context.Context) error {
 		return err
 	}
 	for {
+		s.u.alive.Within(aliveWithin)
 		if err := s.fill(ctx); err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
 // Buffer is what the uplink needs of the agent's buffer.
@@ -80,11 +81,14 @@ type Options struct {
 	ResendAfter time.Duration // without a receipt, the window is sent again; default 10 s, doubling to 5 min
 	BackoffMin  time.Duration // between connections; zero takes the carrier's defaults
 	BackoffMax  time.Duration
+
+	Pulse *pulse.Pulse // has the uplink's loop; may be nil
 }
 
 // Uplink is one agent's line to its hub. Make it with New, run it once.
 type Uplink struct {
-	o Options
+	o     Options
+	alive *pulse.Loop
 
 	mu      sync.Mutex // guards status
 	status  Status
@@ -102,6 +106,10 @@ type Status struct {
 	Refused     map[protocol.Reason]uint64 `json:"refused"`
 }
 
+// aliveWithin is how long the uplink may go without a sign of life: longer than the
+// carrier waits between two attempts, and than a broker may take for what waits for it.
+const aliveWithin = 15 * time.Minute
+
 // New returns an uplink that has not started yet.
 func New(o Options) *Uplink {
 	if o.StateEvery == 0 {
@@ -110,12 +118,14 @@ func New(o Options) *Uplink {
 	if o.ResendAfter == 0 {
 		o.ResendAfter = 10 * time.Second
 	}
-	return &Uplink{o: o, refused: map[protocol.Reason]uint64{}}
+	return &Uplink{o: o, alive: o.Pulse.Loop("uplink"), refused: map[protocol.Reason]uint64{}}
 }
 
 // Run keeps the line up until ctx ends; it returns when nothing of it runs any
 // more. A line that is down is no error.
 func (u *Uplink) Run(ctx context.Context) error {
+	u.alive.Within(aliveWithin)
+	defer u.alive.Rest()
 	subscribe := []string{
 		protocol.Topic{Site: protocol.HubSite, Kind: protocol.KindKeys}.String(),
 		protocol.Topic{Site: protocol.HubSite, Kind: protocol.KindHub}.String(),
@@ -158,6 +168,7 @@ func (u *Uplink) change(f func(*Status)) {
 
 // trouble hears from the carrier why there is no line, and with nil that there is one.
 func (u *Uplink) trouble(err error) {
+	u.alive.Within(aliveWithin)
 	u.change(func(s *Status) {
 		s.LastError = ""
 		if err != nil {

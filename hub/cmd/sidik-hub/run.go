@@ -1,15 +1,19 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bkpsdmd-babel/sidik/hub"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/retention"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
+	"github.com/bkpsdmd-babel/sidik/systemd"
+	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
 // run starts the hub and prints one JSON line when agents and browsers may come.
@@ -25,13 +29,24 @@ func (o *operator) run() *cobra.Command {
 			c.Data, c.Database, c.Version = o.data, o.database, o.version
 			c.KeepLeft, c.KeepFound, c.KeepCopies = keep.Left, keep.Found, keep.Copies
 			c.Logger = logger(cmd.ErrOrStderr(), level)
+			manager, err := systemd.FromEnvironment(os.Getenv)
+			if err != nil {
+				return err
+			}
+			c.Pulse = pulse.New()
+			born, pages := make(chan struct{}), ""
 			c.Ready = func(a hub.Addresses) {
 				line, err := json.Marshal(a)
 				if err == nil {
 					fmt.Fprintln(cmd.OutOrStdout(), string(line))
 				}
+				pages = a.Pages
+				close(born)
 			}
-			return hub.Run(cmd.Context(), c)
+			life := systemd.Life{Ready: born, Pulse: c.Pulse, Logger: c.Logger, Status: func() string {
+				return o.catalogue.Say(o.lang, "service.hub-up", phrase.Args{"pages": pages})
+			}}
+			return manager.Run(cmd.Context(), life, func(ctx context.Context) error { return hub.Run(ctx, c) })
 		},
 	}
 	cmd.Flags().StringSliceVar(&c.Brokers, "broker", nil, o.say("flag-broker", nil))

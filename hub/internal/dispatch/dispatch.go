@@ -22,6 +22,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
 // Store is what dispatch needs of the hub's store.
@@ -47,11 +48,15 @@ type Options struct {
 	Logger  *slog.Logger
 
 	Patience time.Duration // for which an agent may go on saying that it has an older roster; default 30 s
+
+	Pulse *pulse.Pulse // has the loops that follow what changes; may be nil
 }
 
 // Dispatch is made by New; Will and Serve are called once per connection.
 type Dispatch struct {
 	o Options
+
+	receiptsAlive, rostersAlive *pulse.Loop
 
 	mu      sync.Mutex // guards what follows
 	birth   uint32     // number of the present connection: the second in which it began, so that it rises over restarts too
@@ -67,12 +72,19 @@ type Dispatch struct {
 	requests requests
 }
 
+// The loop that follows receipts gives a sign of life every aliveEvery while nothing
+// changes; that of the rosters looks often anyway. Sealing and sending the rosters of all terminals takes its time.
+const (
+	aliveEvery  = 30 * time.Second
+	aliveWithin = 30 * time.Minute
+)
+
 // New returns a dispatch without a connection.
 func New(o Options) *Dispatch {
 	if o.Patience == 0 {
 		o.Patience = 30 * time.Second
 	}
-	return &Dispatch{o: o, changed: map[protocol.SiteID]bool{}, rosters: map[protocol.SiteID]bool{},
+	return &Dispatch{o: o, receiptsAlive: o.Pulse.Loop("dispatch: receipts"), rostersAlive: o.Pulse.Loop("dispatch: rosters"), changed: map[protocol.SiteID]bool{}, rosters: map[protocol.SiteID]bool{},
 		sent: map[terminal]sent{}, wake: make(chan struct{}, 1), wakeRosters: make(chan struct{}, 1), requests: newRequests()}
 }
 
@@ -154,10 +166,15 @@ func (d *Dispatch) Serve(ctx context.Context, conn *mqtt.Conn, ready func()) err
 
 // follow publishes what changes, rosters apart, until ctx ends.
 func (d *Dispatch) follow(ctx context.Context, conn *mqtt.Conn) error {
+	alive := time.NewTicker(aliveEvery)
+	defer alive.Stop()
+	defer d.receiptsAlive.Rest()
 	for {
+		d.receiptsAlive.Within(aliveWithin)
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-alive.C:
 		case <-d.wake:
 			sites, reborn := d.take()
 			var err error

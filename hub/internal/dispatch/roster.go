@@ -95,7 +95,9 @@ const everyRoster = 5 * time.Second
 func (d *Dispatch) followRosters(ctx context.Context, conn *mqtt.Conn) error {
 	all := time.NewTicker(everyRoster)
 	defer all.Stop()
+	defer d.rostersAlive.Rest()
 	for {
+		d.rostersAlive.Within(aliveWithin)
 		var sites []protocol.SiteID
 		select {
 		case <-ctx.Done():

@@ -21,6 +21,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
 // Store is what ingest needs of the hub's store.
@@ -67,6 +68,7 @@ type Options struct {
 	Sealing  seal.SealingKey // opens what sites have sealed
 	Workers  int             // goroutines that check signatures
 	Logger   *slog.Logger
+	Pulse    *pulse.Pulse // has the loops that take and store; may be nil
 }
 
 // Limits of one commit: enough to pay a disk's sync once for many sites, few
@@ -77,9 +79,17 @@ const (
 	queueLength   = 256 // checked messages waiting for the commit
 )
 
+// The loops that take and store give a sign of life every aliveEvery while nothing comes.
+const (
+	aliveEvery  = 30 * time.Second
+	aliveWithin = 5 * time.Minute // a database in trouble may take so long for one commit
+)
+
 // Ingest is made by New and run once.
 type Ingest struct {
 	o      Options
+	takes  *pulse.Loop
+	stores *pulse.Loop
 	agents agentCache
 	seed   maphash.Seed
 	spoken map[protocol.SiteID]protocol.Seq // of each site, the newest state of a life that is over; commit's own
@@ -87,7 +97,7 @@ type Ingest struct {
 
 // New returns an ingest that has not started yet.
 func New(o Options) *Ingest {
-	return &Ingest{o: o, agents: agentCache{known: map[protocol.SiteID]cachedAgent{}}, seed: maphash.MakeSeed(),
+	return &Ingest{o: o, takes: o.Pulse.Loop("ingest: take"), stores: o.Pulse.Loop("ingest: store"), agents: agentCache{known: map[protocol.SiteID]cachedAgent{}}, seed: maphash.MakeSeed(),
 		spoken: map[protocol.SiteID]protocol.Seq{}}
 }
 
@@ -149,10 +159,15 @@ func (i *Ingest) Run(ctx context.Context, messages <-chan mqtt.Message) error {
 
 // route gives each message to the queue of its site.
 func (i *Ingest) route(ctx context.Context, messages <-chan mqtt.Message, queues []chan mqtt.Message) {
+	alive := time.NewTicker(aliveEvery)
+	defer alive.Stop()
+	defer i.takes.Rest()
 	for {
+		i.takes.Within(aliveWithin)
 		select {
 		case <-ctx.Done():
 			return
+		case <-alive.C:
 		case m, open := <-messages:
 			if !open {
 				return
@@ -183,8 +198,12 @@ func (i *Ingest) refuse(kind protocol.Kind, err error) {
 
 // commit gathers checked messages and stores them in groups.
 func (i *Ingest) commit(ctx context.Context, in <-chan checked) error {
+	alive := time.NewTicker(aliveEvery)
+	defer alive.Stop()
+	defer i.stores.Rest()
 	for {
-		group, open := gather(ctx, in)
+		i.stores.Within(aliveWithin)
+		group, open := gather(ctx, in, alive.C)
 		if err := i.store(ctx, group); err != nil {
 			return err
 		}
@@ -194,8 +213,8 @@ func (i *Ingest) commit(ctx context.Context, in <-chan checked) error {
 	}
 }
 
-// gather waits for one message and takes with it what comes within groupWait.
-func gather(ctx context.Context, in <-chan checked) (group []checked, open bool) {
+// gather waits for one message, or for a tick, and takes with it what comes within groupWait.
+func gather(ctx context.Context, in <-chan checked, tick <-chan time.Time) (group []checked, open bool) {
 	var due <-chan time.Time
 	for len(group) < groupSegments {
 		select {
@@ -210,6 +229,8 @@ func gather(ctx context.Context, in <-chan checked) (group []checked, open bool)
 				due = time.After(groupWait)
 			}
 		case <-due:
+			return group, true
+		case <-tick:
 			return group, true
 		}
 	}

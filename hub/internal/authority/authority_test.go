@@ -257,7 +257,6 @@ func TestListenerAndHubMeet(t *testing.T) {
 		return &tls.Config{RootCAs: a.Pool(), ServerName: name, Certificates: certificates}
 	}
 	self := a.SelfConfig()
-	self.ServerName = "127.0.0.1"
 	older := with("127.0.0.1", pair(a))
 	older.MaxVersion = tls.VersionTLS12
 	wrongTrust := with("127.0.0.1", pair(a))
@@ -269,7 +268,7 @@ func TestListenerAndHubMeet(t *testing.T) {
 		client *tls.Config
 		meets  bool
 	}{
-		{"the hub by loopback", self, true},
+		{"the hub by itself", self, true},
 		{"by name", with("mqtt.hub.example", pair(a)), true},
 		{"by IPv4", with("192.0.2.7", pair(a)), true},
 		{"by IPv6", with("2001:db8::7", pair(a)), true},

@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// itself is a name in every certificate of a listener.
+const itself = "localhost"
+
 // ServerConfig is the TLS of a listener of the hub: TLS 1.3 with a certificate for these
 // hosts that is renewed at two thirds of its life, and clients of this authority only.
 //
@@ -22,14 +25,15 @@ func (a *Authority) ServerConfig(hosts []string, clients tls.ClientAuthType) *tl
 	}
 }
 
-// SelfConfig is the TLS by which the hub is a client of its own listeners, with a
-// certificate that is renewed at two thirds of its life.
+// SelfConfig is the TLS by which the hub is a client of its own listeners, at whichever
+// address, with a certificate that is renewed at two thirds of its life.
 func (a *Authority) SelfConfig() *tls.Config {
 	held := &renewed{make: a.Self}
 	return &tls.Config{
 		MinVersion:           tls.VersionTLS13,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return held.get(time.Now()) },
 		RootCAs:              a.Pool(),
+		ServerName:           itself,
 	}
 }
 

@@ -65,7 +65,7 @@ func (a *Authority) Server(hosts []string, now time.Time) (tls.Certificate, erro
 		NotBefore:   a.certificate.NotBefore,
 		NotAfter:    now.Add(ownLife),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:    []string{"localhost"},
+		DNSNames:    []string{itself},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
 	for _, host := range hosts {

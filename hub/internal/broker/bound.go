@@ -30,7 +30,7 @@ const (
 //	SUB <subject> <id>              where answers go
 //	PUB <subject> <answers> <size>  then that many bytes: a request
 //	MSG <subject> <id> <size>       then that many bytes: an answer
-func bound(ctx context.Context, engine *server.Server, maxStore int64) error {
+func (b *Broker) bound(ctx context.Context, engine *server.Server) error {
 	conn, err := engine.InProcessConn()
 	if err != nil {
 		return err
@@ -42,10 +42,14 @@ func bound(ctx context.Context, engine *server.Server, maxStore int64) error {
 	if _, err := control.in.ReadString('\n'); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(conn, "CONNECT {\"verbose\":false,\"pedantic\":false}\r\nSUB answers 1\r\n"); err != nil {
+	secret := ""
+	if b.gate != nil {
+		secret = b.gate.secret
+	}
+	if _, err := fmt.Fprintf(conn, "CONNECT {\"verbose\":false,\"pedantic\":false,\"auth_token\":%q}\r\nSUB answers 1\r\n", secret); err != nil {
 		return err
 	}
-	for stream, limit := range map[string]int64{streamRetained: maxStore / 2, streamMessages: maxStore / 4} {
+	for stream, limit := range map[string]int64{streamRetained: b.options.MaxStore / 2, streamMessages: b.options.MaxStore / 4} {
 		var found struct {
 			Config map[string]any `json:"config"`
 		}

@@ -1,8 +1,10 @@
 // Package broker is the MQTT broker inside the hub: nats-server in this process,
-// with nothing open to the network but its MQTT listener on loopback.
+// with nothing open to the network but its MQTT listener. Without [Access] that is on
+// loopback; with it, TLS and rights for each client, it may be anywhere.
 //
-// It knows the engine's settings and its folder. It must not know what travels:
-// the hub is an ordinary client of it, so that any other broker is a setting.
+// It knows the engine's settings and its folder, and how the engine refuses somebody.
+// It must not know what travels, or who is admitted: the hub is an ordinary client of
+// it, so that any other broker is a setting.
 //
 // Beware: nothing in its folder is worth keeping. Retained messages are published
 // anew from the hub's database at every start, and punches are kept by the agents
@@ -19,31 +21,37 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/authority"
 )
 
 // Options of the embedded broker.
 type Options struct {
 	Dir string // its folder; made when it is not there
-	// Listen is host:port, port 0 for a free one. Only loopback is allowed, because
-	// there is neither TLS nor anybody's identity on this listener.
+	// Listen is host:port, port 0 for a free one. Without Access only loopback is
+	// allowed, because there is then neither TLS nor anybody's identity on the listener.
 	Listen    string
-	MaxStore  int64        // bytes on disk: 1 GiB
-	MaxMemory int64        // bytes of memory for streams: 64 MiB
-	Logger    *slog.Logger // nil: silent
+	Access    *Access       // nil: without TLS, everybody may do everything
+	Patience  time.Duration // with Access: until TLS, and then CONNECT, are done: 20 s each
+	MaxStore  int64         // bytes on disk: 1 GiB
+	MaxMemory int64         // bytes of memory for streams: 64 MiB
+	Logger    *slog.Logger  // nil: silent
 }
 
 // Limits of the engine. The contract's largest message is 256 KiB; a packet has a
 // topic of at most 256 bytes and the engine's own headers beside it.
 const (
 	maxPacket      = 256<<10 + 4<<10
-	maxConnections = 2048
+	maxConnections = 8192
 	// maxSubscriptions is for all clients together; the engine's own default is 1000,
 	// which agents with their six or seven have used up when 150 of them are there.
 	maxSubscriptions = 16 * maxConnections
+	// maxOwn is for one client: an agent uses some twenty of them, because the engine
+	// makes two to four of each filter.
+	maxOwn = 128
 	// forgotten is after how long the engine gives up what it kept for a client
 	// that vanished. No client here uses a session, so nobody comes back for it.
 	forgotten = 5 * time.Minute
@@ -64,6 +72,8 @@ const (
 type Broker struct {
 	options Options
 	address netip.AddrPort
+	strange *strangers
+	gate    *gate // nil: without Access
 
 	stop context.CancelFunc
 	work sync.WaitGroup
@@ -89,14 +99,20 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	address, err := loopback(o.Listen)
+	if o.Patience == 0 {
+		o.Patience = 20 * time.Second
+	}
+	address, err := parseListen(o.Listen, o.Access == nil)
 	if err != nil {
 		return nil, err
 	}
 	if err := available(ctx, address); err != nil {
 		return nil, fmt.Errorf("start broker: %w", err)
 	}
-	b := &Broker{options: o, address: address}
+	b := &Broker{options: o, address: address, strange: newStrangers(o.Logger)}
+	if o.Access != nil {
+		b.gate = newGate(o, b.strange)
+	}
 	if err := b.open(ctx); err != nil {
 		return nil, err
 	}
@@ -133,21 +149,27 @@ func (b *Broker) attempt(ctx context.Context) error {
 	if err := forget(b.options.Dir); err != nil {
 		return fmt.Errorf("start broker: %w", err)
 	}
-	settings := settings(b.options, b.address)
+	settings, err := b.settings()
+	if err != nil {
+		return fmt.Errorf("start broker: %w", err)
+	}
 	engine, err := server.NewServer(settings)
 	if err != nil {
 		return fmt.Errorf("start broker: %w", err)
 	}
-	log := &logger{slog: b.options.Logger}
-	engine.SetLoggerV2(log, false, false, false)
+	if b.gate != nil {
+		b.gate.guard(engine)
+	}
+	log := &logger{slog: b.options.Logger, strange: b.strange}
+	engine.SetLoggerV2(log, true, false, false)
 	engine.Start()
 	if b.address.Port() == 0 { // the first time; from then on it stays
 		b.address = netip.AddrPortFrom(b.address.Addr(), uint16(settings.MQTT.Port))
 	}
 	if fatal := log.fatal.Load(); fatal != nil {
 		err = *fatal
-	} else if err = probe(ctx, b.address); err == nil {
-		err = bound(ctx, engine, b.options.MaxStore)
+	} else if err = b.probe(ctx); err == nil {
+		err = b.bound(ctx, engine)
 	}
 	if err == nil {
 		err = healthy(ctx, engine)
@@ -206,7 +228,11 @@ func (b *Broker) watch(ctx context.Context) {
 		b.mu.Lock()
 		engine, before := b.engine, b.trouble
 		b.mu.Unlock()
+		b.strange.sweep(time.Now())
 		if before == nil {
+			if b.gate != nil {
+				b.gate.look(time.Now())
+			}
 			failure := healthy(ctx, engine)
 			if failure == nil {
 				continue
@@ -237,8 +263,36 @@ func (b *Broker) Trouble() error {
 	return b.trouble
 }
 
-// URL is the broker's address for clients: tcp://host:port.
-func (b *Broker) URL() string { return "tcp://" + b.address.String() }
+// URL is the broker's address for clients on this machine: ssl://host:port with Access,
+// tcp://host:port without.
+func (b *Broker) URL() string {
+	if b.gate != nil {
+		return "ssl://" + b.local()
+	}
+	return "tcp://" + b.local()
+}
+
+// local is where this machine reaches the listener, also when it is on all addresses.
+func (b *Broker) local() string {
+	ip := b.address.Addr()
+	switch ip {
+	case netip.IPv4Unspecified():
+		ip = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	case netip.IPv6Unspecified():
+		ip = netip.IPv6Loopback()
+	}
+	return netip.AddrPortFrom(ip, b.address.Port()).String()
+}
+
+// End ends all connections of a subject, and returns how many there were. Whoever
+// withdraws somebody's admission does that before: End waits for those who are being
+// admitted meanwhile.
+func (b *Broker) End(s authority.Subject) (connections int) {
+	if b.gate == nil {
+		return 0
+	}
+	return b.gate.end(s)
+}
 
 // MovedAside is the folder into which a former state was put that the engine could
 // not read, or empty.
@@ -256,16 +310,17 @@ func (b *Broker) Close() {
 }
 
 // settings are the engine's options.
-func settings(o Options, address netip.AddrPort) *server.Options {
-	port := int(address.Port())
+func (b *Broker) settings() (*server.Options, error) {
+	o, port := b.options, int(b.address.Port())
 	if port == 0 {
 		port = server.RANDOM_PORT // the engine writes here which one it took
 	}
-	return &server.Options{
+	settings := &server.Options{
 		ServerName:         "sidik-hub",
 		DontListen:         true, // no port for NATS' own protocol
 		NoSigs:             true, // signals are the program's
 		MaxConn:            maxConnections,
+		MaxSubs:            maxOwn,
 		MaxPayload:         maxPacket,
 		JetStream:          true,
 		StoreDir:           o.Dir,
@@ -273,30 +328,45 @@ func settings(o Options, address netip.AddrPort) *server.Options {
 		JetStreamMaxMemory: o.MaxMemory,
 		JetStreamLimits:    server.JSLimitOpts{DefaultMaxConsumers: maxSubscriptions},
 		MQTT: server.MQTTOpts{
-			Host: address.Addr().String(),
+			Host: b.address.Addr().String(),
 			Port: port,
 			// What the engine remembers of a subscription dies with the connection.
 			ConsumerMemoryStorage:     true,
 			ConsumerInactiveThreshold: forgotten,
 		},
 	}
+	if b.gate == nil {
+		return settings, nil
+	}
+	settings.CustomClientAuthentication = b.gate
+	settings.MaxClosedClients = closedKept
+	settings.MQTT.TLSConfig = o.Access.TLS
+	settings.MQTT.TLSTimeout = o.Patience.Seconds()
+	settings.MQTT.AuthTimeout = o.Patience.Seconds()
+	// Nobody here publishes at QoS 2, for which the engine would keep every message
+	// before it asks for the right to it.
+	return settings, settings.ProcessConfigString("mqtt { reject_qos2_publish: true }")
 }
 
-// loopback reads an address and refuses every one that others can reach.
-func loopback(listen string) (netip.AddrPort, error) {
+// parseListen reads the address of a listener, and where it must be loopback refuses
+// every one that others can reach.
+func parseListen(listen string, mustBeLoopback bool) (netip.AddrPort, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("broker address %q: want 127.0.0.1:port", listen)
+		return netip.AddrPort{}, fmt.Errorf("broker address %q: want an IP address and a port, such as 127.0.0.1:1883", listen)
 	}
-	if host == "localhost" {
+	switch host {
+	case "localhost":
 		host = "127.0.0.1"
+	case "":
+		host = "0.0.0.0"
 	}
 	ip, ipErr := netip.ParseAddr(host)
 	number, portErr := strconv.ParseUint(port, 10, 16)
 	if ipErr != nil || portErr != nil {
-		return netip.AddrPort{}, fmt.Errorf("broker address %q: want 127.0.0.1:port", listen)
+		return netip.AddrPort{}, fmt.Errorf("broker address %q: want an IP address and a port, such as 127.0.0.1:1883", listen)
 	}
-	if !ip.IsLoopback() {
+	if mustBeLoopback && !ip.IsLoopback() {
 		return netip.AddrPort{}, fmt.Errorf("broker address %q: only loopback (127.0.0.1) is allowed, because this listener has neither encryption nor accounts", listen)
 	}
 	return netip.AddrPortFrom(ip, uint16(number)), nil
@@ -311,25 +381,3 @@ func available(ctx context.Context, address netip.AddrPort) error {
 	}
 	return l.Close()
 }
-
-// logger carries the engine's log to ours. It answers Fatalf by remembering the
-// error; the engine's own loggers would end the process.
-type logger struct {
-	slog  *slog.Logger
-	fatal atomic.Pointer[error]
-}
-
-func (l *logger) Fatalf(format string, v ...any) {
-	err := fmt.Errorf(format, v...)
-	l.fatal.CompareAndSwap(nil, &err)
-}
-
-func (l *logger) Errorf(format string, v ...any) {
-	l.slog.Error("broker: " + fmt.Sprintf(format, v...))
-}
-func (l *logger) Warnf(format string, v ...any) { l.slog.Warn("broker: " + fmt.Sprintf(format, v...)) }
-func (l *logger) Noticef(format string, v ...any) {
-	l.slog.Debug("broker: " + fmt.Sprintf(format, v...))
-}
-func (l *logger) Debugf(string, ...any) {}
-func (l *logger) Tracef(string, ...any) {}

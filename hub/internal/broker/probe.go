@@ -3,16 +3,16 @@ package broker
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"time"
 )
 
-// hello is a CONNECT of MQTT 3.1.1 with a clean session and the client id "probe":
+// hello is a CONNECT of MQTT 3.1.1 with a clean session and the client id "sidik-probe":
 // type and length, protocol name, level 4, flags, keep alive 10 s, client id.
-const hello = "\x10\x11" + "\x00\x04MQTT" + "\x04" + "\x02" + "\x00\x0a" + "\x00\x05probe"
+const hello = "\x10\x17" + "\x00\x04MQTT" + "\x04" + "\x02" + "\x00\x0a" + "\x00\x0bsidik-probe"
 
 // welcome is the CONNACK that accepts it, farewell a DISCONNECT.
 const (
@@ -25,15 +25,23 @@ const probeTimeout = 30 * time.Second
 
 // probe connects as a client does. The engine opens its stores for MQTT only with
 // the first client, so nothing less proves that it works on its folder.
-func probe(ctx context.Context, address netip.AddrPort) error {
+func (b *Broker) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address.String())
+	line, err := new(net.Dialer).DialContext(ctx, "tcp", b.local())
 	if err != nil {
 		return fmt.Errorf("first connection: %w", err)
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+	defer line.Close()
+	defer context.AfterFunc(ctx, func() { line.SetDeadline(time.Unix(1, 0)) })()
+	conn := line
+	if b.gate != nil {
+		secure := tls.Client(line, b.options.Access.Self)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return fmt.Errorf("first connection: %w", err)
+		}
+		conn = secure
+	}
 	answer := make([]byte, len(welcome))
 	if _, err := io.WriteString(conn, hello); err != nil {
 		return fmt.Errorf("first connection: %w", err)

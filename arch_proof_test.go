@@ -68,6 +68,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"MQTT in the pages", "hub/internal/web/x.go", importing(own + "protocol/mqtt"), "do not talk to sites"},
 		{"a library at the service manager", "systemd/x.go", importing("github.com/coreos/go-systemd/v22/daemon"), "needs nobody's library"},
 		{"the agent in its unit", "systemd/service/x.go", importing(own + "agent"), "a unit is text"},
+		{"kardianos outside of its package", "agent/x.go", importing("github.com/kardianos/service"), "of which we have no text"},
 		{"bbolt outside of the buffer", "agent/internal/collect/x.go", importing("go.etcd.io/bbolt"), "can lose punches"},
 		{"SQL outside of the store", "hub/internal/verify/x.go", importing("database/sql"), "rooms that keep something"},
 		{"an engine outside of the store", "hub/internal/verify/x.go", importing("modernc.org/sqlite"), "engines in one place"},

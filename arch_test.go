@@ -145,6 +145,8 @@ func ourHouse() house {
 				"the program looks for pins once, the panel uses them; nothing else of an agent depends on hardware"},
 			{[]string{"github.com/eclipse/paho.mqtt.golang/..."}, []string{"protocol/mqtt"},
 				"paho has a score of pitfalls; they are handled once"},
+			{[]string{"github.com/kardianos/service"}, []string{"systemd/service"},
+				"it also writes for service managers of which we have no text; one package keeps it to systemd"},
 			{[]string{"github.com/signintech/..."}, []string{"hub/internal/report"},
 				"pages of paper are laid out in one place"},
 			{[]string{"github.com/nats-io/..."}, []string{"hub/internal/broker", "protocol/mqtt/mqtttest"},

@@ -15,6 +15,7 @@
 //	agent/           one office: reads terminals, keeps punches, sends segments
 //	hub/             the agency: checks, stores, answers with receipts, shows
 //	provision/       the operators' tools, among them the simulated office
+//	systemd/         agent and hub as services: units, readiness, watchdog, packages
 //	testdata/        captured and golden bytes; its README says where each came from
 //
 // Inside a tree, cmd/ is the program and internal/ is nobody else's business. What

@@ -47,6 +47,9 @@ func (o *office) explain(err error) string {
 			return err.Error() + "\n" + o.say(known.code, phrase.Args{"file": o.file})
 		}
 	}
+	if said := o.explainService(err); said != "" {
+		return said
+	}
 	if _, dialing := errors.AsType[*net.OpError](err); dialing {
 		return err.Error() + "\n" + o.say("error-unreachable", nil)
 	}
@@ -62,7 +65,7 @@ func (o *office) command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(o.run(), o.status(), o.read(), o.doctor(), o.identity(), o.terminal(), o.panel(), o.checkBuffer())
+	root.AddCommand(o.run(), o.status(), o.read(), o.doctor(), o.identity(), o.terminal(), o.panel(), o.service(), o.checkBuffer())
 	return root
 }
 

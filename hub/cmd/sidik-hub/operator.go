@@ -59,6 +59,9 @@ func (o *operator) explain(err error) string {
 	if said := o.explainCampaign(err); said != "" {
 		return said
 	}
+	if said := o.explainService(err); said != "" {
+		return said
+	}
 	return err.Error()
 }
 
@@ -75,7 +78,7 @@ func (o *operator) command() *cobra.Command {
 	root.PersistentFlags().StringVar(&o.database, "database", "", o.say("flag-database", nil))
 	root.AddCommand(
 		o.run(), o.identity(), o.site(), o.terminal(), o.unit(), o.employee(), o.place(), o.task(), o.finger(), o.capture(), o.vault(), o.validate(), o.findingCommand(), o.campaign(), o.register(), o.condition(),
-		o.punches(), o.watch(), o.verify(), o.backup(), o.restore(),
+		o.punches(), o.watch(), o.verify(), o.backup(), o.restore(), o.service(),
 	)
 	return root
 }

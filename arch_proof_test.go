@@ -44,6 +44,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"SQL in the agent", "agent/internal/x/x.go", importing("modernc.org/sqlite"), "30 MB"},
 		{"a wire protocol in the rosters", "agent/internal/apply/x.go", importing(own + "protocol/zk"), "neither the way"},
 		{"a terminal in the panel", "agent/internal/panel/x.go", importing(own + "agent/internal/collect"), "what a press asks for"},
+		{"a driver in the finder", "agent/internal/finder/x.go", importing(own + "agent/internal/terminal/zkdriver"), "nothing but its serial number"},
 		{"a pin outside of the panel", "agent/internal/health/x.go", importing("periph.io/x/conn/v3/gpio"), "depends on hardware"},
 		{"a way out in the rosters", "hub/internal/rosters/x.go", importing(own + "hub/internal/dispatch"), "follows from the register"},
 		{"MQTT in the store", "hub/internal/store/x.go", importing("github.com/eclipse/paho.mqtt.golang"), "the store keeps"},

@@ -84,6 +84,8 @@ func ourHouse() house {
 				why: "what waits for the hub is kept whoever told it, and whichever line takes it"},
 			{packages: []string{"agent/internal/panel"}, only: []string{"std", "protocol", "protocol/phrase", "periph.io/x/conn/v3/gpio"},
 				why: "lights and button know how the site is and what a press asks for, and no part of the agent"},
+			{packages: []string{"agent/internal/finder"}, only: []string{"std", "protocol", "protocol/zk", "agent/internal/durable", "agent/internal/terminal"},
+				why: "where terminals are is asked without a driver: of a terminal of others nothing but its serial number can be read"},
 			{packages: []string{"agent/internal/uplink"}, never: []string{"protocol/zk/...", "agent/internal/terminal/..."},
 				why: "the line carries what the buffer holds, from whichever terminal"},
 			{packages: []string{"hub/internal/ingest", "hub/internal/dispatch"}, never: []string{"hub/internal/broker", "hub/internal/web", "net/http"},

@@ -19,10 +19,12 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/collect"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/finder"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/health"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/job"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/outbox"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/panel"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal/zkdriver"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/uplink"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -70,6 +72,7 @@ type Agent struct {
 	site    protocol.SiteID
 	started time.Time
 	buffer  *buffer.Buffer
+	finder  *finder.Finder
 	collect *collect.Collector
 	health  *health.Health
 	uplink  *uplink.Uplink
@@ -104,7 +107,8 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 			"moved_to", opening.Quarantined, "salvaged", opening.Salvaged)
 	}
 	a := &Agent{o: o, site: protocol.SiteID(o.Config.Site), started: time.Now(), buffer: b}
-	drivers := drivers(o.Config.Terminals)
+	a.finder = a.newFinder()
+	drivers := drivers(o.Config.Terminals, a.finder)
 	out, err := outbox.Open(outbox.Options{Site: a.site, Dir: filepath.Join(o.Config.Data, rosterFolder), Changed: func() { a.jobs.Wake() }})
 	if err == nil && out.Damaged() > 0 {
 		o.Logger.Error("templates that waited for the hub were damaged, and are set aside", "count", out.Damaged())
@@ -119,14 +123,14 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 		return nil, errors.Join(err, b.Close())
 	}
 	a.collect = collect.New(collect.Config{
-		Terminals:    terminals(o.Config.Terminals, drivers),
+		Terminals:    terminals(o.Config.Terminals, drivers, a.finder),
 		Buffer:       b,
 		Log:          o.Logger,
 		ClockTrusted: func() bool { return health.Clock() == protocol.ClockSynchronised },
 		Pulse:        o.Pulse,
 	})
 	a.health = health.New(health.Options{
-		Key: key.Public(), Version: o.Version, Buffer: b, Terminals: a.collect, Rosters: a.apply, Clock: health.Clock,
+		Key: key.Public(), Version: o.Version, Buffer: b, Terminals: a.collect, Finder: a.finder, Rosters: a.apply, Clock: health.Clock,
 	})
 	a.uplink = uplink.New(uplink.Options{
 		Site: a.site, Key: key, Hub: seal.Fingerprint(o.Config.Hub.Key), Broker: []string{o.Config.Hub.Broker},
@@ -137,24 +141,44 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	return a, nil
 }
 
+// newFinder opens what is known of where terminals are. A terminal that is found is read
+// at once.
+func (a *Agent) newFinder() *finder.Finder {
+	c := a.o.Config
+	o := finder.Options{
+		Dir: c.Data, Look: c.Finder.Scan != nil && *c.Finder.Scan, Ports: []uint16{uint16(c.Finder.Port)}, Log: a.o.Logger,
+		Found:   func(serial protocol.Serial) { a.collect.Hint(serial) },
+		Changed: func() { a.health.Signal() },
+	}
+	for _, s := range c.Finder.Subnets {
+		o.Subnets = append(o.Subnets, s.Prefix)
+	}
+	for _, t := range c.Terminals {
+		o.Terminals = append(o.Terminals, finder.Terminal{
+			Serial: protocol.Serial(t.Serial), Place: terminal.Place{Address: t.Address, Network: t.Network}, CommKey: t.CommKey,
+		})
+	}
+	return finder.Open(o)
+}
+
 // drivers makes a driver for each configured terminal. Collecting and keeping share
 // it, because most terminals serve one client at a time.
-func drivers(configured []config.Terminal) []*zkdriver.Driver {
+func drivers(configured []config.Terminal, found *finder.Finder) []*zkdriver.Driver {
 	list := make([]*zkdriver.Driver, len(configured))
 	for i, t := range configured {
 		list[i] = zkdriver.New(zkdriver.Config{
-			Serial: protocol.Serial(t.Serial), Address: t.Address, Network: t.Network, CommKey: t.CommKey, Live: *t.Live,
+			Serial: protocol.Serial(t.Serial), Locator: found.Sought(protocol.Serial(t.Serial)), CommKey: t.CommKey, Live: *t.Live,
 			ReadOnly: t.ReadOnly, UniqueFinger: t.UniqueFinger,
 		})
 	}
 	return list
 }
 
-func terminals(configured []config.Terminal, drivers []*zkdriver.Driver) []collect.Terminal {
+func terminals(configured []config.Terminal, drivers []*zkdriver.Driver, found *finder.Finder) []collect.Terminal {
 	list := make([]collect.Terminal, len(configured))
 	for i, t := range configured {
 		list[i] = collect.Terminal{
-			Serial: protocol.Serial(t.Serial), Address: t.Address, Every: time.Duration(t.Every), Live: *t.Live, Source: drivers[i],
+			Serial: protocol.Serial(t.Serial), Address: found.Sought(protocol.Serial(t.Serial)).Address, Every: time.Duration(t.Every), Live: *t.Live, Source: drivers[i],
 		}
 	}
 	return list
@@ -228,6 +252,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		})
 	}
 	start("collect", a.collect.Run)
+	start("finder", a.finder.Run)
 	start("apply", a.apply.Run)
 	start("jobs", a.jobs.Run)
 	start("uplink", a.uplink.Run)
@@ -307,6 +332,7 @@ func (a *Agent) ReadNow(ctx context.Context, serial protocol.Serial, progress fu
 // ReadOnce reads one terminal while no agent runs: the collector runs for just
 // this read, without a line. Result.New counts what its own first read found too.
 func (a *Agent) ReadOnce(ctx context.Context, serial protocol.Serial, progress func(collect.Progress)) (collect.Result, error) {
+	a.finder.Ensure(ctx, serial)
 	before := a.buffer.Place().Last
 	running, stop := context.WithCancel(ctx)
 	var collector sync.WaitGroup

@@ -31,6 +31,7 @@ type Config struct {
 	Buffer    Buffer     `toml:"buffer"`
 	Apply     Apply      `toml:"apply"`
 	Panel     Panel      `toml:"panel"`
+	Finder    Finder     `toml:"finder"`
 	Terminals []Terminal `toml:"terminal"`
 }
 
@@ -92,7 +93,7 @@ func (a Apply) Calm(t time.Time) bool {
 // Terminal is one fingerprint machine of the office.
 type Terminal struct {
 	Serial  string   `toml:"serial"`   // the machine must tell this serial number, or nothing is read
-	Address string   `toml:"address"`  // HOST:PORT; the port is 4370 if left out
+	Address string   `toml:"address"`  // HOST:PORT; the port is 4370 if left out. Left out whole: the agent finds it
 	Network string   `toml:"network"`  // tcp (default) or udp
 	CommKey uint32   `toml:"comm_key"` // 0 for none
 	Every   Duration `toml:"every"`    // time between two scheduled reads; default 5m
@@ -184,14 +185,18 @@ func (c *Config) complete(folder string) (wrong []error) {
 		wrong = append(wrong, errors.New("apply: max_deleted_users must not be negative, max_deleted_percent between 0 and 100"))
 	}
 	wrong = append(wrong, c.Panel.check()...)
+	wrong = append(wrong, c.Finder.complete()...)
 	if len(c.Terminals) == 0 {
-		wrong = append(wrong, errors.New("terminal: name at least one, in a [[terminal]] part with serial and address"))
+		wrong = append(wrong, errors.New("terminal: name at least one, in a [[terminal]] part with its serial"))
 	}
 	seen := map[string]bool{}
 	for i := range c.Terminals {
 		t := &c.Terminals[i]
 		for _, err := range t.complete() {
 			wrong = append(wrong, fmt.Errorf("terminal %d: %w", i+1, err))
+		}
+		if t.Address == "" && !*c.Finder.Scan {
+			wrong = append(wrong, fmt.Errorf("terminal %d: address: write it like 192.168.1.201:4370, because finder.scan is off", i+1))
 		}
 		if seen[t.Serial] {
 			wrong = append(wrong, fmt.Errorf("terminal %d: serial %s is named twice", i+1, t.Serial))
@@ -206,7 +211,7 @@ func (t *Terminal) complete() (wrong []error) {
 		wrong = append(wrong, fmt.Errorf("serial: %w", err))
 	}
 	if t.Address == "" {
-		wrong = append(wrong, errors.New("address: write it like 192.168.1.201:4370"))
+		// it is found by its serial number
 	} else if _, _, err := net.SplitHostPort(t.Address); err != nil {
 		t.Address = net.JoinHostPort(strings.Trim(t.Address, "[]"), DefaultPort)
 	}

@@ -47,6 +47,13 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestTerminalNeedsNoAddress(t *testing.T) {
+	c, _, err := load(t, strings.Replace(whole, `address = "192.168.1.201"`, "", 1))
+	if err != nil || c.Terminals[0].Address != "" || !*c.Finder.Scan || c.Finder.Port != 4370 {
+		t.Errorf("Load = %+v, %v", c, err)
+	}
+}
+
 func TestWhatIsWrongIsToldAtOnce(t *testing.T) {
 	for _, row := range []struct{ name, old, new, want string }{
 		{"unknown key", "[hub]", "evry = \"5m\"\n[hub]", `unknown key "evry"`},
@@ -56,7 +63,11 @@ func TestWhatIsWrongIsToldAtOnce(t *testing.T) {
 		{"broker without a scheme", "tcp://127.0.0.1:1883", "127.0.0.1:1883", "hub.broker"},
 		{"short key", "KEY", "abcd", "hub.key"},
 		{"serial with a slash", "X100C0001", "X100/1", "serial number"},
-		{"no address", `address = "192.168.1.201"`, "", "address:"},
+		{"no address and nobody to find it", "[[terminal]]\nserial = \"X100C0001\"\naddress = \"192.168.1.201\"",
+			"[finder]\nscan = false\n[[terminal]]\nserial = \"X100C0001\"", "terminal 1: address:"},
+		{"a subnet that is none", "[hub]", "[finder]\nsubnets = [\"office\"]\n[hub]", "finder.subnets"},
+		{"a subnet of millions", "[hub]", "[finder]\nsubnets = [\"10.0.0.0/8\"]\n[hub]", "too large"},
+		{"a port that is none", "[hub]", "[finder]\nport = 70000\n[hub]", "finder.port"},
 		{"unknown network", `address = `, "network = \"serial\"\naddress = ", "neither tcp nor udp"},
 		{"too often", `address = `, "every = \"10ms\"\naddress = ", "too short"},
 		{"no unit in a duration", `address = `, "every = \"10\"\naddress = ", "missing unit"},

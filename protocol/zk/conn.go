@@ -79,14 +79,15 @@ type Conn struct {
 // died and left it disabled. A wrong key is ErrKey; whatever else lives at the address
 // is ErrMagic or ErrAccessPanel.
 func Dial(ctx context.Context, options Options) (*Conn, error) {
-	c, err := dial(ctx, options)
+	c, err := open(ctx, options, (*Conn).login)
 	if err != nil {
 		return nil, fmt.Errorf("connect to terminal at %s: %w", options.Address, err)
 	}
 	return c, nil
 }
 
-func dial(ctx context.Context, options Options) (*Conn, error) {
+// open dials and lets begin start the session.
+func open(ctx context.Context, options Options, begin func(*Conn, context.Context) error) (*Conn, error) {
 	if options.Network == "" {
 		options.Network = "tcp"
 	}
@@ -103,7 +104,7 @@ func dial(ctx context.Context, options Options) (*Conn, error) {
 		return nil, err
 	}
 	c := newConn(line, options)
-	if err := c.do(ctx, c.login); err != nil {
+	if err := c.do(ctx, func(ctx context.Context) error { return begin(c, ctx) }); err != nil {
 		line.close()
 		return nil, err
 	}
@@ -118,8 +119,20 @@ func newConn(line carrier, options Options) *Conn {
 	return &Conn{line: line, options: options, turn: make(chan struct{}, 1), gone: make(chan struct{})}
 }
 
-// login opens the session.
+// login opens the session and enables the terminal.
 func (c *Conn) login(ctx context.Context) error {
+	if err := c.enter(ctx); err != nil {
+		return err
+	}
+	var refusal *Refusal
+	if err := c.command(ctx, CmdEnable, nil); err != nil && !errors.As(err, &refusal) {
+		return err
+	}
+	return nil
+}
+
+// enter opens the session.
+func (c *Conn) enter(ctx context.Context) error {
 	p, err := c.ask(ctx, CmdConnect, nil)
 	if err != nil {
 		return err
@@ -137,10 +150,6 @@ func (c *Conn) login(ctx context.Context) error {
 		}
 	default:
 		return &Refusal{CmdConnect, p.Code}
-	}
-	var refusal *Refusal
-	if err := c.command(ctx, CmdEnable, nil); err != nil && !errors.As(err, &refusal) {
-		return err
 	}
 	return nil
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,7 +22,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command lines of testdata/script against a simulated
 // terminal each. $TERMINAL is its address, $LOCKED that of one with key 1234,
-// $CUT that of one that hangs up in the middle of every log.
+// $CUT that of one that hangs up in the middle of every log. In the subnet 127.0.8.0/24
+// three more listen on port $PORT.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -31,6 +34,7 @@ func TestScripts(t *testing.T) {
 			return errors.Join(
 				simulate(env, "TERMINAL", zktest.Config{Serial: "X100C0000001"}, nil),
 				simulate(env, "LOCKED", zktest.Config{Serial: "X100C0000002", CommKey: 1234}, nil),
+				neighbours(env),
 				simulate(env, "CUT", zktest.Config{Serial: "X100C0000003"}, &zktest.Fault{Kind: "cut-off", Times: -1}),
 			)
 		},
@@ -69,4 +73,25 @@ func simulate(env *testscript.Env, name string, c zktest.Config, fault *zktest.F
 		env.Setenv(name, address.String())
 	}
 	return err
+}
+
+// neighbours starts one terminal of ours, one of others and one with a key in a subnet.
+func neighbours(env *testscript.Env) error {
+	port := "0"
+	for host, c := range []zktest.Config{{Serial: "X100C0000004"}, {Serial: "OTHER9"}, {Serial: "SECRET5", CommKey: 99}} {
+		terminal, err := zktest.New(c)
+		if err != nil {
+			return err
+		}
+		env.Defer(func() { _ = terminal.Close() }) // the script's outcome counts
+		address, err := terminal.Listen(net.JoinHostPort(fmt.Sprintf("127.0.8.%d", host+1), port), false)
+		if err != nil {
+			return err
+		}
+		if _, port, err = net.SplitHostPort(address.String()); err != nil {
+			return err
+		}
+	}
+	env.Setenv("PORT", port)
+	return nil
 }

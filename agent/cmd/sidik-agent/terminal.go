@@ -42,22 +42,24 @@ func (o *office) terminal() *cobra.Command {
 	t := &technician{office: o}
 	cmd := &cobra.Command{Use: "terminal", Short: o.say("terminal-short", nil)}
 	flags := cmd.PersistentFlags()
-	flags.StringVar(&t.address, "address", "", o.say("flag-address", nil))
 	flags.BoolVar(&t.udp, "udp", false, o.say("flag-udp", nil))
 	flags.Uint32Var(&t.commKey, "comm-key", 0, o.say("flag-comm-key", nil))
 	flags.StringVar(&t.format, "format", "table", "table | jsonl | csv | attlog")
 	flags.DurationVar(&t.timeout, "timeout", 10*time.Second, o.say("flag-timeout", nil))
-	_ = cmd.MarkPersistentFlagRequired("address") // the flag is defined above
 	for name, f := range map[string]func(context.Context, *zk.Conn, sheet) error{
 		"info": t.info, "users": t.users, "punches": t.punches, "templates": t.templates, "clock": t.clock,
 	} {
-		cmd.AddCommand(&cobra.Command{
+		ask := &cobra.Command{
 			Use:   name + " --address HOST:PORT",
 			Short: o.say("terminal-"+name+"-short", nil),
 			Args:  cobra.NoArgs,
 			RunE:  func(cmd *cobra.Command, _ []string) error { return t.ask(cmd, name, f) },
-		})
+		}
+		ask.Flags().StringVar(&t.address, "address", "", o.say("flag-address", nil))
+		_ = ask.MarkFlagRequired("address") // the flag is defined above
+		cmd.AddCommand(ask)
 	}
+	cmd.AddCommand(t.find())
 	return cmd
 }
 

@@ -40,7 +40,7 @@ type Buffer interface {
 // Terminal is one terminal to collect from.
 type Terminal struct {
 	Serial  protocol.Serial
-	Address string // for people
+	Address func() string // where it is now, for people; nil: nobody says
 	Source  terminal.Source
 	Every   time.Duration // between two scheduled reads; 0 is 5 minutes
 	Live    bool          // listen for punches, if the Source can
@@ -91,6 +91,9 @@ func New(c Config) *Collector {
 	c.Policy.NightUntil = or(c.Policy.NightUntil, 5)
 	for _, t := range c.Terminals {
 		t.Every = or(t.Every, 5*time.Minute)
+		if t.Address == nil {
+			t.Address = func() string { return "" }
+		}
 		r := &reader{
 			Terminal: t,
 			buffer:   c.Buffer,
@@ -171,6 +174,15 @@ func (c *Collector) Reread(serial protocol.Serial) {
 	for _, r := range c.readers {
 		if serial == "" || r.Serial == serial {
 			wake(r.rereads)
+		}
+	}
+}
+
+// Hint lets a terminal be read soon: somebody has found it.
+func (c *Collector) Hint(serial protocol.Serial) {
+	for _, r := range c.readers {
+		if r.Serial == serial {
+			wake(r.hints)
 		}
 	}
 }

@@ -22,6 +22,7 @@ const clearedShown = 24 * time.Hour
 
 // health is what is known about one terminal and what people should know of it.
 type health struct {
+	address   func() string
 	tolerance time.Duration
 	trusted   func() bool
 
@@ -53,16 +54,19 @@ func (t *tally) set(rows int, now time.Time) {
 
 func newHealth(t Terminal, tolerance time.Duration, trusted func() bool) *health {
 	return &health{
+		address:   t.Address,
 		tolerance: tolerance,
 		trusted:   trusted,
-		shown:     protocol.Terminal{Serial: t.Serial, Address: t.Address, Offset: protocol.OffsetUnknown},
+		shown:     protocol.Terminal{Serial: t.Serial, Offset: protocol.OffsetUnknown},
 	}
 }
 
 func (h *health) terminal() protocol.Terminal {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.shown
+	shown := h.shown
+	shown.Address = h.address()
+	return shown
 }
 
 func (h *health) watermark(t protocol.LocalTime) {
@@ -243,7 +247,7 @@ func (h *health) failure() (c protocol.Condition, told bool) {
 		Severity: protocol.SeverityError,
 		Subject:  string(h.shown.Serial),
 		Since:    &since,
-		Args:     map[string]string{"address": h.shown.Address, "cause": root(h.cause)},
+		Args:     map[string]string{"address": h.address(), "cause": root(h.cause)},
 	}
 	switch h.shown.LastError {
 	case "unreachable":

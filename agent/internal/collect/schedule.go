@@ -111,8 +111,8 @@ func (r *reader) run(ctx context.Context) {
 			failures++
 			mode = terminal.Tail // as at the start: nobody knows what happens meanwhile
 			next, quiet = now.Add(wait), now.Add(wait)
-			if terminal.Cause(err) == "unreachable" {
-				quiet = now.Add(r.policy.HintGap) // a hint means that it is back
+			if cause := terminal.Cause(err); cause == "unreachable" || cause == "stranger" {
+				quiet = now.Add(r.policy.HintGap) // a hint means that it is back, or was found
 			}
 		}
 	}

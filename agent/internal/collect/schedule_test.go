@@ -92,7 +92,7 @@ func bubble(t *testing.T, live bool, test func(t *testing.T, s *scripted, m *mem
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s, m := &scripted{log: days(0, 500)}, newMemory()
-		r := start(t, collect.Config{Terminals: []collect.Terminal{{Serial: "S1", Address: "here", Source: s, Live: live}}, Buffer: m})
+		r := start(t, collect.Config{Terminals: []collect.Terminal{{Serial: "S1", Address: func() string { return "here" }, Source: s, Live: live}}, Buffer: m})
 		synctest.Wait()
 		if len(m.kept()) != 500 {
 			t.Fatalf("%d punches were kept at the start", len(m.kept()))

@@ -58,7 +58,7 @@ func newOffice(t testing.TB, network string, c zktest.Config, punches int) *offi
 // ReadNow and the first read do.
 func (o *office) terminal(live bool) collect.Terminal {
 	serial := protocol.Serial(o.Serial())
-	return collect.Terminal{Serial: serial, Address: o.address, Every: time.Hour, Live: live, Source: zkdriver.New(zkdriver.Config{
+	return collect.Terminal{Serial: serial, Address: func() string { return o.address }, Every: time.Hour, Live: live, Source: zkdriver.New(zkdriver.Config{
 		Serial: serial, Address: o.address, Network: o.network, Live: live, Timeout: 250 * time.Millisecond, KeepAlive: 250 * time.Millisecond,
 	})}
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/agent/config"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/finder"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/health"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/uplink"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -129,8 +130,17 @@ func (e examiner) buffer(ctx context.Context) {
 		Args: args("cause", err)})
 }
 
-// terminal asks a terminal who it is.
+// terminal asks a terminal who it is, where it should be, or where the agent found it
+// where nobody said.
 func (e examiner) terminal(ctx context.Context, t config.Terminal) {
+	found, _ := finder.Remembered(e.o.Config.Data) // a damaged file is nothing to go by
+	if at := found[protocol.Serial(t.Serial)]; t.Address == "" {
+		t.Address, t.Network = at.Address, at.Network
+	}
+	if t.Address == "" {
+		e.tell(Finding{Code: "terminal-nowhere", Level: protocol.SeverityWarning, Args: args("serial", t.Serial)})
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, 4*dialTimeout)
 	defer cancel()
 	about := args("serial", t.Serial, "address", t.Address)

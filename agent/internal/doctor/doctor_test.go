@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -119,6 +120,22 @@ func TestFindingsWhileNoAgentRuns(t *testing.T) {
 			at.Serial = "DEMO1"
 			return doctor.Options{Check: whole, Config: config.Config{Data: t.TempDir(), Hub: config.Hub{Broker: door(t)}, Terminals: []config.Terminal{at}}}
 		}, nil, []string{"terminal-stranger"}, map[string]string{"terminal-stranger": "OTHER1"}},
+		{"a terminal that was never found is nowhere", func(t *testing.T) doctor.Options {
+			return doctor.Options{Check: whole, Config: config.Config{Data: t.TempDir(), Hub: config.Hub{Broker: door(t)},
+				Terminals: []config.Terminal{{Serial: "DEMO1", Network: "tcp"}}}}
+		}, nil, []string{"terminal-nowhere"}, map[string]string{"terminal-nowhere": "DEMO1"}},
+		{"a terminal without an address is asked where it was found", func(t *testing.T) doctor.Options {
+			at, data := terminal(t, zktest.Config{Serial: "DEMO1"}), t.TempDir()
+			if err := os.WriteFile(filepath.Join(data, "places.json"), fmt.Appendf(nil, `{"DEMO1":{"address":%q,"network":"tcp"}}`, at.Address), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			at.Address = ""
+			return doctor.Options{Check: whole, Config: config.Config{Data: data, Hub: config.Hub{Broker: door(t)}, Terminals: []config.Terminal{at}}}
+		}, []string{"terminal-answers"}, nil, nil},
+		{"a panel's pins are told", func(t *testing.T) doctor.Options {
+			return doctor.Options{Check: whole, Config: config.Config{Data: t.TempDir(), Hub: config.Hub{Broker: door(t)}},
+				PinsFound: []string{"GPIO17"}, PinsMissing: []string{"GPIO99"}}
+		}, []string{"panel-found"}, []string{"panel-missing"}, map[string]string{"panel-found": "GPIO17", "panel-missing": "GPIO99"}},
 		{"a wrong key is told", func(t *testing.T) doctor.Options {
 			at := terminal(t, zktest.Config{Serial: "DEMO1", CommKey: 1234})
 			at.CommKey = 1

@@ -28,6 +28,11 @@ type Terminals interface {
 	Conditions() []protocol.Condition
 }
 
+// Finder is what health asks the part that finds terminals.
+type Finder interface {
+	Conditions() []protocol.Condition
+}
+
 // Rosters is what health asks the part that keeps terminals at their rosters.
 type Rosters interface {
 	Conditions() []protocol.Condition
@@ -40,6 +45,7 @@ type Options struct {
 	Version   string
 	Buffer    Buffer
 	Terminals Terminals
+	Finder    Finder
 	Rosters   Rosters
 	Clock     func() protocol.ClockState
 }
@@ -93,7 +99,7 @@ func (h *Health) State() protocol.State {
 		Clock:      h.o.Clock(),
 		Capacity:   protocol.Capacity{DaysLeft: -1},
 		Receipt:    h.o.Buffer.NewestReceipt(),
-		Conditions: append(h.o.Terminals.Conditions(), h.o.Rosters.Conditions()...),
+		Conditions: slices.Concat(h.o.Terminals.Conditions(), h.o.Finder.Conditions(), h.o.Rosters.Conditions()),
 		Terminals:  h.o.Terminals.Terminals(),
 		Rosters:    h.o.Rosters.Rosters(),
 	}

@@ -32,11 +32,11 @@ func newHealth(t *testing.T, p *parts) *health.Health {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return health.New(health.Options{Key: key.Public(), Version: "1", Buffer: p, Terminals: p, Rosters: noRosters{},
+	return health.New(health.Options{Key: key.Public(), Version: "1", Buffer: p, Terminals: p, Finder: noRosters{}, Rosters: noRosters{},
 		Clock: func() protocol.ClockState { return p.clock }})
 }
 
-// noRosters has nothing to say.
+// noRosters has nothing to say, nor has it found anything.
 type noRosters struct{}
 
 func (noRosters) Conditions() []protocol.Condition { return nil }

@@ -214,7 +214,11 @@ func TestShortPressReads(t *testing.T) {
 	}{
 		{"once for one press with bouncing contacts", func(b *box) { b.hold(100 * time.Millisecond) }, 1},
 		{"once for two in haste", func(b *box) { b.hold(80 * time.Millisecond); b.hold(80 * time.Millisecond) }, 1},
-		{"twice for two with time between", func(b *box) { b.hold(80 * time.Millisecond); time.Sleep(15 * time.Second); b.hold(80 * time.Millisecond) }, 2},
+		{"twice for two with time between", func(b *box) {
+			b.hold(80 * time.Millisecond)
+			time.Sleep(15 * time.Second)
+			b.hold(80 * time.Millisecond)
+		}, 2},
 		{"not for a contact that only trembled", func(b *box) {
 			b.button.EdgesChan <- gpio.Low
 			b.button.EdgesChan <- gpio.High

@@ -40,17 +40,23 @@ func (t *Terminal) Listen(address string, udp bool) (net.Addr, error) {
 	}
 }
 
+// serve takes over what is not nil.
 func (t *Terminal) serve(tcp net.Listener, udp *net.UDPConn) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
+		if tcp != nil {
+			_ = tcp.Close()
+		}
 		if udp != nil {
 			_ = udp.Close()
 		}
-		return errors.Join(net.ErrClosed, tcp.Close())
+		return net.ErrClosed
 	}
-	t.servers = append(t.servers, tcp.Close)
-	t.work.Go(func() { t.serveTCP(tcp) })
+	if tcp != nil {
+		t.servers = append(t.servers, tcp.Close)
+		t.work.Go(func() { t.serveTCP(tcp) })
+	}
 	if udp != nil {
 		t.servers = append(t.servers, udp.Close)
 		t.work.Go(func() { t.serveUDP(udp) })
@@ -181,4 +187,17 @@ func forgetOldest(t *Terminal, peers map[netip.AddrPort]*link) {
 	}
 	t.leave(peers[oldest])
 	delete(peers, oldest)
+}
+
+// ListenUDP serves UDP alone until Close, as terminals do that know nothing of TCP.
+func (t *Terminal) ListenUDP(address string) (net.Addr, error) {
+	at, err := net.ResolveUDPAddr("udp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for clients: %w", err)
+	}
+	packets, err := net.ListenUDP("udp", at)
+	if err != nil {
+		return nil, fmt.Errorf("listen for clients: %w", err)
+	}
+	return packets.LocalAddr(), t.serve(nil, packets)
 }

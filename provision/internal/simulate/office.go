@@ -183,6 +183,9 @@ key = %q
 [apply]
 rush = []
 
+[finder]
+scan = false
+
 [[terminal]]
 serial = %q
 address = %q

@@ -22,8 +22,9 @@ import (
 // Config is one terminal and the way to it.
 type Config struct {
 	Serial    protocol.Serial // the terminal must say so itself
-	Address   string          // HOST:PORT
-	Network   string          // tcp or udp
+	Address   string          // HOST:PORT; not looked at where there is a Locator
+	Network   string          // tcp or udp; the same
+	Locator   Locator         // nil: it is always at Address
 	CommKey   uint32          // 0 for none
 	Live      bool            // keep the session between reads; without it Watch is of little use
 	Timeout   time.Duration   // longest silence while an answer is due; 0 is 5 s
@@ -57,6 +58,9 @@ func New(c Config) *Driver {
 	if c.Patience <= 0 {
 		c.Patience = time.Minute
 	}
+	if c.Locator == nil {
+		c.Locator = fixed{Address: c.Address, Network: c.Network}
+	}
 	return &Driver{config: c, line: newLine()}
 }
 
@@ -80,12 +84,9 @@ func (d *Driver) hangUp() error {
 	return conn.Close()
 }
 
-// connect opens a session unless there is one, and makes sure who is there.
-func (d *Driver) connect(ctx context.Context) error {
-	if d.conn != nil {
-		return nil
-	}
-	conn, err := zk.Dial(ctx, zk.Options{Address: d.config.Address, Network: d.config.Network, CommKey: d.config.CommKey, Timeout: d.config.Timeout})
+// connectTo opens a session at one place, and makes sure who is there.
+func (d *Driver) connectTo(ctx context.Context, at terminal.Place) error {
+	conn, err := zk.Dial(ctx, zk.Options{Address: at.Address, Network: at.Network, CommKey: d.config.CommKey, Timeout: d.config.Timeout})
 	if err != nil {
 		return because(err, terminal.ErrUnreachable)
 	}

@@ -63,17 +63,20 @@ build: ## bin/sidik-agent, bin/sidik-hub, bin/sidik-provision for this machine
 	@mkdir -p bin
 	$(BUILD) -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./,$(PROGRAMS))
 
-dist: ## dist/: stripped programs for linux amd64, arm64 and arm (v6), with SHA256SUMS
+# All times in what is built are that of the last commit, so that two runs give the same bytes.
+dist: export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+dist: ## dist/: archives and Debian packages for linux amd64, arm64 and arm (v6, armhf), with SHA256SUMS
 	@rm -rf dist && mkdir -p dist
 	@set -e; for platform in amd64 arm64 arm; do \
 		name=sidik-$(VERSION)-linux-$$platform; mkdir dist/$$name; \
 		echo "$$name"; \
 		GOOS=linux GOARCH=$$platform GOARM=6 $(BUILD) -ldflags '-s -w $(LDFLAGS)' -o dist/$$name/ $(addprefix ./,$(PROGRAMS)); \
-		cp LICENSE README.md CHANGELOG.md dist/$$name/; \
-		tar -C dist --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$$(git log -1 --format=%ct 2>/dev/null || echo 0) \
+		.ci/package dist/$$name $$platform $(VERSION) dist; \
+		cp LICENSE README.md CHANGELOG.md systemd/agent.example.toml dist/$$name/; \
+		tar -C dist --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime=@$$SOURCE_DATE_EPOCH \
 			-cf - $$name | gzip -9n >dist/$$name.tar.gz; \
 		rm -r dist/$$name; \
-	done; cd dist && sha256sum *.tar.gz >SHA256SUMS && cat SHA256SUMS
+	done; cd dist && sha256sum *.tar.gz *.deb >SHA256SUMS && cat SHA256SUMS
 
 deps: ## install what tests run against: strace, Mosquitto, PostgreSQL, Chromium, Node.js (Debian), clients (npm)
 	@.ci/deps

@@ -3,7 +3,12 @@ package sidik_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,6 +71,7 @@ func TestWhatMakeRunShows(t *testing.T) {
 		}, func() string { return fmt.Sprintf("%v says no %s:\n%s", args, want, said) })
 	}
 	simulate(func() {
+		op.logsIn()
 		// The newcomer's fingers are recorded at the agency and go where she is placed.
 		says("(?s)1: done.*2: done", "capture", "start", "--serial", atAgency, "--employee", ani, "--finger", "1", "--finger", "6", "--notice-shown", "--follow")
 		op.says("place", ani, "--unit", "samsat-belitung", "--from", "2026-01-01", "--sk", "800/1/2026")
@@ -88,7 +94,54 @@ func TestWhatMakeRunShows(t *testing.T) {
 		says(`findings: 0`, "validate", "--serial", atSchool)
 	})
 	simulate(func() {
+		op.logsIn()
 		says(`samsat-belitung .* 4/8 +4/8 +equal`, "terminal", "holdings")
 		says(`smkn-1-selat-nasik .* 8/16 +8/16 +equal`, "terminal", "holdings")
 	})
+}
+
+// logsIn opens the pages as the newcomer does, with what the demo says.
+func (o operator) logsIn() {
+	t := o.w.t
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(o.w.dir, "kata-sandi-demo.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(o.w.dir, "kata-sandi-demo.txt")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the demo's password: %v, %v; want a file that only its owner reads", info.Mode(), err)
+	}
+	said := regexp.MustCompile(`(?s)nama / name: (\S+)\nkata sandi / password: (\S+)\n`).FindSubmatch(text)
+	if said == nil || !strings.Contains(string(text), "Hanya untuk demo") {
+		t.Fatalf("the demo does not say how to log in: %s", text)
+	}
+	pages, err := hubPages(o.w.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := browser.PostForm(pages+"/login", url.Values{"name": {string(said[1])}, "password": {string(said[2])}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	page, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK || !bytes.Contains(page, []byte("Admin Demo")) {
+		t.Errorf("after the login: %s (%v)\n%s", answer.Status, err, page)
+	}
+}
+
+// hubPages is where the demo's pages are.
+func hubPages(dir string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "hub", "run.json"))
+	if err != nil {
+		return "", err
+	}
+	var at struct{ Pages string }
+	err = json.Unmarshal(text, &at)
+	return at.Pages, err
 }

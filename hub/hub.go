@@ -6,6 +6,7 @@ package hub
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/broker"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
@@ -48,7 +50,7 @@ type Config struct {
 	Database string   // postgres://…, or empty for SQLite in Data
 	Brokers  []string // tcp://HOST:PORT of a broker that runs elsewhere; none: the embedded one
 	MQTT     string   // where the embedded broker listens; loopback only
-	Pages    string   // where the pages listen; loopback only
+	Pages    string   // where the pages listen; beyond loopback with TLS only
 	Version  string
 	Logger   *slog.Logger
 
@@ -57,6 +59,13 @@ type Config struct {
 	KeepLeft   int // days for which templates are kept after an employee left; 0: for ever
 	KeepFound  int // of persons whom nobody knows
 	KeepCopies int // taken before something was deleted at a terminal
+
+	PagesCert, PagesKey string // files of the pages' certificate; they are read again when they change
+	// Certificate gives the pages one where no files are named and they listen beyond
+	// loopback; nil: none.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+	Invite func(link string) // called at each start until there is an administrator; may be nil
 
 	Ready func(Addresses) // called once, when agents and browsers may come; may be nil
 	Pulse *pulse.Pulse    // hears from the loops that take in, store and send out; may be nil
@@ -72,9 +81,6 @@ type Addresses struct {
 
 // ErrRunning says that another hub works in the data folder.
 var ErrRunning = errors.New("another hub runs in this data folder; stop it first")
-
-// ErrLoopback says that an address would be open to the network.
-var ErrLoopback = errors.New("this version has no accounts and no TLS yet: the pages listen on a loopback address only, such as 127.0.0.1:8080")
 
 // Files of the data folder.
 const (
@@ -92,6 +98,7 @@ type Hub struct {
 	config    Config
 	key       seal.SigningKey
 	store     *store.Store
+	accounts  *account.Accounts
 	register  *directory.Directory
 	held      *holding.Holding
 	fingers   *vault.Vault
@@ -147,7 +154,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	held, register := holding.New(s), directory.New(s, placement.Usual())
 	jobs := job.New(s, register)
-	h := &Hub{config: c, key: key, store: s, register: register, held: held, fingers: fingers, metrics: metrics.New(c.Version), brokers: c.Brokers}
+	h := &Hub{config: c, key: key, store: s, accounts: account.New(s, time.Now), register: register, held: held, fingers: fingers, metrics: metrics.New(c.Version), brokers: c.Brokers}
 	if len(c.Brokers) == 0 {
 		b, err := broker.Start(ctx, broker.Options{Dir: filepath.Join(c.Data, brokerFolder), Listen: c.MQTT, Logger: c.Logger})
 		if err != nil {
@@ -194,7 +201,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		Register: register.Register, Recorded: register.StatusesRecorded, Vault: fingers, Conditions: s, Now: c.Now, Logger: c.Logger,
 		Days: days,
 	})
-	pages, err := listen(c.Pages)
+	pages, err := openPages(c)
 	if err != nil {
 		return err
 	}
@@ -202,7 +209,7 @@ func Run(ctx context.Context, c Config) (err error) {
 }
 
 // run serves pages and broker until ctx ends or one of them cannot go on.
-func (h *Hub) run(ctx context.Context, pages net.Listener) error {
+func (h *Hub) run(ctx context.Context, pages pagesDoor) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	where := whereabouts.New(whereabouts.Options{
@@ -210,22 +217,27 @@ func (h *Hub) run(ctx context.Context, pages net.Listener) error {
 	})
 	server := &http.Server{
 		Handler: web.New(web.Options{
-			Store: h.store, Directory: h.register, Vault: h.fingers, Holding: h.held, Survey: h.survey, Decisions: h.decisions, Campaigns: h.campaigns, Jobs: h.jobs,
+			Accounts: h.accounts, Store: h.store, Directory: h.register, Vault: h.fingers, Holding: h.held, Survey: h.survey, Decisions: h.decisions, Campaigns: h.campaigns, Jobs: h.jobs,
 			Settings: placement.Usual(), Whereabouts: where, Live: h.status, Metrics: h.metrics, StoreSize: h.storeSize,
-			Address: pages.Addr().String(), Logger: h.config.Logger, Version: h.config.Version,
+			Address: pages.Addr().String(), Named: pages.named, Logger: h.config.Logger, Version: h.config.Version,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute, // a form is small
 		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	addresses := Addresses{Brokers: h.brokers, Pages: "http://" + pages.Addr().String(), Key: string(h.key.Public().Fingerprint())}
+	addresses := Addresses{Brokers: h.brokers, Pages: pages.url(), Key: string(h.key.Public().Fingerprint())}
 	if err := writeAddresses(h.config.Data, addresses); err != nil {
 		return errors.Join(err, pages.Close())
 	}
 	defer os.Remove(filepath.Join(h.config.Data, runFile))
+	if err := h.invite(ctx, addresses.Pages); err != nil {
+		return errors.Join(err, pages.Close())
+	}
 	var parts sync.WaitGroup
 	parts.Go(func() {
-		if err := server.Serve(pages); !errors.Is(err, http.ErrServerClosed) {
+		if err := pages.serve(server); !errors.Is(err, http.ErrServerClosed) {
 			cancel(fmt.Errorf("serve pages: %w", err))
 		}
 	})
@@ -356,22 +368,6 @@ func (h *Hub) storeSize() (int64, error) {
 		size += info.Size()
 	}
 	return size, nil
-}
-
-// listen opens the pages' address, which must not be open to the network.
-func listen(address string) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, fmt.Errorf("address of the pages %q: %w", address, err)
-	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return nil, fmt.Errorf("address of the pages %q: %w", address, ErrLoopback)
-	}
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("open the pages' address: %w", err)
-	}
-	return l, nil
 }
 
 func writeAddresses(data string, a Addresses) error {

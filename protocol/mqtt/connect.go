@@ -141,12 +141,9 @@ func (s *supervisor) subscribe(ctx context.Context, client paho.Client, life con
 	if len(s.o.Subscribe) == 0 {
 		return nil
 	}
-	qos, filters := byte(1), map[string]byte{}
-	if s.o.AtMostOnce {
-		qos = 0
-	}
+	filters := map[string]byte{}
 	for _, f := range s.o.Subscribe {
-		filters[f] = qos
+		filters[f] = 1
 	}
 	token := client.SubscribeMultiple(filters, nil)
 	timer := time.NewTimer(s.o.ConnectTimeout)
@@ -169,7 +166,7 @@ func (s *supervisor) subscribe(ctx context.Context, client paho.Client, life con
 	granted := token.(*paho.SubscribeToken).Result()
 	var denied []error
 	for _, f := range s.o.Subscribe {
-		if code, answered := granted[f]; !answered || code > qos {
+		if code, answered := granted[f]; !answered || code > 1 {
 			denied = append(denied, fmt.Errorf("%w: %s", ErrDenied, f))
 		}
 	}

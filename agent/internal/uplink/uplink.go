@@ -140,7 +140,6 @@ func (u *Uplink) Run(ctx context.Context) error {
 		ClientID:   "sidik-agent-" + string(u.o.Site),
 		Will:       u.will,
 		Subscribe:  subscribe,
-		AtMostOnce: true, // what does not come is asked for again, and thousands may come back at once
 		BackoffMin: u.o.BackoffMin,
 		BackoffMax: u.o.BackoffMax,
 		OnTrouble:  u.trouble,

@@ -34,6 +34,9 @@ func (o *operator) run() *cobra.Command {
 				return err
 			}
 			c.Pulse = pulse.New()
+			c.Invite = func(link string) {
+				fmt.Fprintln(cmd.ErrOrStderr(), o.catalogue.Say(o.lang, "account.first-link", phrase.Args{"link": link}))
+			}
 			born, pages := make(chan struct{}), ""
 			c.Ready = func(a hub.Addresses) {
 				line, err := json.Marshal(a)
@@ -52,6 +55,9 @@ func (o *operator) run() *cobra.Command {
 	cmd.Flags().StringSliceVar(&c.Brokers, "broker", nil, o.say("flag-broker", nil))
 	cmd.Flags().StringVar(&c.MQTT, "mqtt", "127.0.0.1:1883", o.say("flag-mqtt", nil))
 	cmd.Flags().StringVar(&c.Pages, "pages", "127.0.0.1:8080", o.say("flag-pages", nil))
+	cmd.Flags().StringVar(&c.PagesCert, "pages-cert", "", o.catalogue.Say(o.lang, "account.flag-pages-cert", nil))
+	cmd.Flags().StringVar(&c.PagesKey, "pages-key", "", o.catalogue.Say(o.lang, "account.flag-pages-key", nil))
+	cmd.MarkFlagsRequiredTogether("pages-cert", "pages-key")
 	o.flagKeep(cmd, &keep)
 	cmd.Flags().TextVar(&level, "log-level", slog.LevelInfo, o.say("flag-log-level", nil))
 	return cmd

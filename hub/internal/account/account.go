@@ -50,30 +50,41 @@ type Account struct {
 // the name in brackets.
 func (a Account) By() string { return a.FullName + " (" + a.Name + ")" }
 
+// State says in a word how the account is: ready, waiting for its owner to choose a
+// password, or disabled.
+func (a Account) State() string {
+	switch {
+	case !a.Disabled.IsZero():
+		return "disabled"
+	case !a.Ready:
+		return "waiting"
+	}
+	return "ready"
+}
+
 // Refusal is why something is not done; people read the sentence account.refused-<it>.
 type Refusal string
 
 // The refusals.
 const (
-	ErrWrong       Refusal = "wrong"        // name or password, and nobody says which
-	ErrSlow        Refusal = "slow"         // too many tries: wait
-	ErrBusy        Refusal = "busy"         // too many log in at once
-	ErrShort       Refusal = "short"        // a password of too few letters
-	ErrCommon      Refusal = "common"       // a password that is tried first
-	ErrLong        Refusal = "long"         // a password of more bytes than are looked at
-	ErrLink        Refusal = "link"         // the link is used, old, or none
-	ErrName        Refusal = "name"         // not a name to log in by
-	ErrTaken       Refusal = "taken"        // somebody has the name
-	ErrFullName    Refusal = "full-name"    // no full name
-	ErrRole        Refusal = "role"         // no role
-	ErrUnits       Refusal = "units"        // the role needs a unit
-	ErrLast        Refusal = "last"         // nobody else could manage accounts
-	ErrNone        Refusal = "none"         // no such account
-	ErrDisabled    Refusal = "disabled"     // the account is disabled
-	ErrPurpose     Refusal = "purpose"      // a token for nothing
-	ErrManyTokens  Refusal = "many-tokens"  // more tokens than anybody needs
-	ErrNoSuchToken Refusal = "no-token"     // the token is not the account's
-	ErrTokenLogin  Refusal = "token-cannot" // a token does not make itself stronger
+	ErrWrong       Refusal = "wrong"       // name or password, and nobody says which
+	ErrSlow        Refusal = "slow"        // too many tries: wait
+	ErrBusy        Refusal = "busy"        // too many log in at once
+	ErrShort       Refusal = "short"       // a password of too few letters
+	ErrCommon      Refusal = "common"      // a password that is tried first
+	ErrLong        Refusal = "long"        // a password of more bytes than are looked at
+	ErrLink        Refusal = "link"        // the link is used, old, or none
+	ErrName        Refusal = "name"        // not a name to log in by
+	ErrTaken       Refusal = "taken"       // somebody has the name
+	ErrFullName    Refusal = "full-name"   // no full name
+	ErrRole        Refusal = "role"        // no role
+	ErrUnits       Refusal = "units"       // the role needs a unit
+	ErrLast        Refusal = "last"        // nobody else could manage accounts
+	ErrNone        Refusal = "none"        // no such account
+	ErrDisabled    Refusal = "disabled"    // the account is disabled
+	ErrPurpose     Refusal = "purpose"     // a token for nothing
+	ErrManyTokens  Refusal = "many-tokens" // more tokens than anybody needs
+	ErrNoSuchToken Refusal = "no-token"    // the token is not the account's
 )
 
 func (r Refusal) Error() string { return "account: " + string(r) }

@@ -133,9 +133,9 @@ func (c *Campaigns) Get(ctx context.Context, n int64) (Campaign, error) {
 	return Campaign{}, decision.Refuse("no-campaign", "campaign", n)
 }
 
-// covers tells whether a terminal belongs to a campaign: the unit that answers for it
+// Covers tells whether a terminal belongs to a campaign: the unit that answers for it
 // is one of the campaign's, or below one.
-func (n Campaign) covers(reg *directory.Register, id placement.TerminalID, day roster.Date) bool {
+func (n Campaign) Covers(reg *directory.Register, id placement.TerminalID, day roster.Date) bool {
 	u := survey.Responsible(reg, id, day)
 	for range len(reg.Units) + 1 {
 		if u == nil {
@@ -158,8 +158,8 @@ func parent(reg *directory.Register, u *directory.Unit, day roster.Date) *direct
 	return reg.Units[placement.UnitID(id)]
 }
 
-// content is a campaign as documents tell of it.
-func (n Campaign) content(reg *directory.Register, day roster.Date) report.Campaign {
+// Content is a campaign as documents tell of it.
+func (n Campaign) Content(reg *directory.Register, day roster.Date) report.Campaign {
 	told := report.Campaign{Number: n.N, Name: n.Name, From: n.From, To: n.To, Lead: n.Lead}
 	for _, id := range n.Units {
 		if u := reg.Units[id]; u != nil {
@@ -182,7 +182,7 @@ func (c *Campaigns) Visit(ctx context.Context, by directory.By, n int64, termina
 	switch {
 	case by.Who == "":
 		return decision.Refuse("nobody")
-	case !campaign.covers(reg, terminal, roster.DateOf(by.At)):
+	case !campaign.Covers(reg, terminal, roster.DateOf(by.At)):
 		return decision.Refuse("not-in-campaign", "campaign", n)
 	case day.Check() != nil || day < campaign.From || day > campaign.To:
 		return decision.Refuse("day-outside", "from", campaign.From, "to", campaign.To)

@@ -40,7 +40,7 @@ func (c *Campaigns) Progress(ctx context.Context, n int64, day roster.Date) (*Pr
 	if err != nil {
 		return nil, err
 	}
-	v, err := c.o.Survey.Look(ctx, day, func(t *directory.Terminal) bool { return campaign.covers(reg, t.ID, day) })
+	v, err := c.o.Survey.Look(ctx, day, func(t *directory.Terminal) bool { return campaign.Covers(reg, t.ID, day) })
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (c *Campaigns) Progress(ctx context.Context, n int64, day roster.Date) (*Pr
 	if err != nil {
 		return nil, err
 	}
-	p := &Progress{Campaign: campaign, Summary: report.Summary{Campaign: campaign.content(v.Register, day), Day: day}}
+	p := &Progress{Campaign: campaign, Summary: report.Summary{Campaign: campaign.Content(v.Register, day), Day: day}}
 	for i, t := range v.Terminals {
 		s := Standing{Terminal: t, Findings: judged[i], Line: visits[t.ID]}
 		for _, d := range ended {

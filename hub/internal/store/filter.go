@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -37,6 +38,12 @@ var ErrCursor = errors.New("not a place in a list of punches")
 
 // Cursor returns the punch's place.
 func (p Punch) Cursor() Cursor { return Cursor{p.Time, p.Terminal, p.Normal, p.Status, p.Nth} }
+
+// Compare orders two places as the store does, the oldest first.
+func (c Cursor) Compare(o Cursor) int {
+	return cmp.Or(cmp.Compare(c.Time, o.Time), cmp.Compare(c.Terminal, o.Terminal), cmp.Compare(c.PIN, o.PIN),
+		cmp.Compare(c.Status, o.Status), cmp.Compare(c.Nth, o.Nth))
+}
 
 // String writes the cursor for an address of a page.
 func (c Cursor) String() string {

@@ -168,7 +168,7 @@ func BenchmarkPagesOfAProvince(b *testing.B) {
 		b.Run(page.name, func(b *testing.B) { measure(b, h, page.path) })
 	}
 	b.Run("preview", func(b *testing.B) {
-		form := url.Values{"unit": {fmt.Sprint(w.units["unit-003"])}, "kind": {"definitif"}, "from": {"2026-02-01"}, "sk": {"1"}, "ends": {"yes"}, "officer": {"Siti"}, "step": {"preview"}}
+		form := url.Values{"unit": {fmt.Sprint(w.units["unit-003"])}, "kind": {"definitif"}, "from": {"2026-02-01"}, "sk": {"1"}, "ends": {"yes"}, "step": {"preview"}}
 		for b.Loop() {
 			if answer := h.send(jar{}, one+"/place", form); answer.StatusCode != http.StatusOK {
 				b.Fatalf("preview = %d", answer.StatusCode)

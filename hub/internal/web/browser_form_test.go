@@ -35,7 +35,7 @@ func TestBrowserWay(t *testing.T) {
 	w.sees("UPTD Samsat Koba sekarang", 3*time.Second)
 	w.press(".more .button")
 	w.do(chromedp.SetValue("select[name=unit]", fmt.Sprint(town.units["kphl-belantu"])),
-		chromedp.SetValue("input[name=from]", "2026-01-07"), chromedp.SendKeys("input[name=officer]", "Siti Petugas"))
+		chromedp.SetValue("input[name=from]", "2026-01-07"))
 	w.press(".actions .button")
 	w.sees("Isi nomor SK.", 3*time.Second)
 	w.forgives("422")
@@ -95,7 +95,7 @@ func TestBrowserShowsFormsWhole(t *testing.T) {
 		}
 		w.goTo(budi + "/place")
 		w.do(chromedp.SetValue("select[name=unit]", fmt.Sprint(town.units["bkpsdmd"])), chromedp.SetValue("input[name=from]", "2026-02-01"),
-			chromedp.SetValue("input[name=sk]", "821.2/12/2026"), chromedp.SetValue("input[name=officer]", "Siti Petugas"))
+			chromedp.SetValue("input[name=sk]", "821.2/12/2026"))
 		w.press(".actions .button")
 		w.fits("the preview on a " + screen.name)
 		w.picture("preview-" + screen.name)

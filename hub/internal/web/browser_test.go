@@ -53,7 +53,7 @@ func openWindow(t *testing.T, h *hub) *window {
 		if w.lost.Load() {
 			panic(http.ErrAbortHandler)
 		}
-		h.pages.ServeHTTP(answer, r)
+		h.web.ServeHTTP(answer, r)
 	}))
 	t.Cleanup(server.Close)
 	limit, cancel := context.WithTimeout(context.Background(), 3*time.Minute) // t.Context ends before the browser could be closed properly
@@ -83,7 +83,17 @@ func openWindow(t *testing.T, h *hub) *window {
 			w.troubles = append(w.troubles, e.ExceptionDetails.Text)
 		}
 	}))
+	w.logIn("siti")
 	return w
+}
+
+// logIn logs in as people do, and is then at the first page.
+func (w *window) logIn(name string) {
+	w.Helper()
+	w.goTo("/login")
+	w.do(chromedp.SetValue("input[name=name]", name), chromedp.SetValue("input[name=password]", password))
+	w.press(".actions .button")
+	w.sees("Keluar", 10*time.Second)
 }
 
 func (w *window) do(steps ...chromedp.Action[chromedp.Void]) {

@@ -32,7 +32,7 @@ func (w *town) dewi() (order, follow string) {
 }
 
 func ordering() url.Values {
-	return url.Values{"terminal": {"bkpsdmd/CKJ2200001"}, "finger": {"6", "3"}, "notice": {job.Wording}, "officer": {"Siti Petugas"}}
+	return url.Values{"terminal": {"bkpsdmd/CKJ2200001"}, "finger": {"6", "3"}, "notice": {job.Wording}}
 }
 
 func TestCaptureIsOrderedAndFollowed(t *testing.T) {
@@ -69,7 +69,6 @@ func TestCaptureIsOrderedAndFollowed(t *testing.T) {
 		"no finger":                  {func(f url.Values) { f.Del("finger") }, "Pilih sedikitnya satu jari."},
 		"no terminal":                {func(f url.Values) { f.Del("terminal") }, "Pilih mesin perekaman."},
 		"a terminal of an office":    {func(f url.Values) { f.Set("terminal", "samsat-koba/CKJ2205001") }, "Pilih mesin perekaman."},
-		"nobody who orders":          {func(f url.Values) { f.Del("officer") }, "Isi nama petugas yang melakukan perubahan ini."},
 		"a finger that nobody has":   {func(f url.Values) { f["finger"] = []string{"10"} }, "Pilih sedikitnya satu jari."},
 		"somebody who does not work": {func(f url.Values) { f.Set("who", "eko") }, "Pegawai itu tidak berstatus aktif"},
 	} {
@@ -101,10 +100,10 @@ func TestCaptureIsOrderedAndFollowed(t *testing.T) {
 		t.Fatalf("order = %d to %q: %s", answer.StatusCode, answer.Header.Get("Location"), body(t, answer))
 	}
 	all := jobs()
-	if len(all) != 2 || all[1].Finger != 3 && all[1].Finger != 6 || all[0].OrderedBy != "Siti Petugas" || all[0].Notice.By != "Siti Petugas" || all[0].Notice.Wording != job.Wording {
+	if len(all) != 2 || all[1].Finger != 3 && all[1].Finger != 6 || all[0].OrderedBy != "Siti Petugas (siti)" || all[0].Notice.By != "Siti Petugas (siti)" || all[0].Notice.Wording != job.Wording {
 		t.Fatalf("jobs %+v", all)
 	}
-	says(t, w.follow(cookies, follow), "Perekaman dimulai.", "telunjuk kanan PIN "+w.pin("Dewi Demo")+" menunggu menunggu agen di lokasi CKJ2200001 bkpsdmd hari ini 08.15.00 oleh Siti Petugas pemberitahuan "+job.Wording+" ditunjukkan Batalkan",
+	says(t, w.follow(cookies, follow), "Perekaman dimulai.", "telunjuk kanan PIN "+w.pin("Dewi Demo")+" menunggu menunggu agen di lokasi CKJ2200001 bkpsdmd hari ini 08.15.00 oleh Siti Petugas (siti) pemberitahuan "+job.Wording+" ditunjukkan Batalkan",
 		"telunjuk kiri PIN")
 	says(t, readable(body(t, w.send(jar{}, order, ordering()))), "Salah satu jari ini sedang diminta.")
 	first := all[0]
@@ -147,9 +146,7 @@ func TestCaptureIsCancelled(t *testing.T) {
 	path := "/captures/1/cancel"
 	text, _ := w.page(path, "")
 	says(t, text, "Batalkan perekaman", "Dewi Demo", "telunjuk kanan", "menunggu agen di lokasi")
-	answer := w.send(jar{}, path, url.Values{})
-	says(t, readable(body(t, answer)), "Isi nama petugas")
-	answer = w.send(cookies, path, url.Values{"officer": {"Budi Petugas"}})
+	answer := w.send(cookies, path, url.Values{})
 	if answer.StatusCode != http.StatusSeeOther || answer.Header.Get("Location") != follow {
 		t.Fatalf("cancel = %d: %s", answer.StatusCode, body(t, answer))
 	}
@@ -158,10 +155,10 @@ func TestCaptureIsCancelled(t *testing.T) {
 	silent(t, strings.SplitN(text, "Keadaan", 2)[1], "Batalkan")
 	j, err := w.jobs.Get(t.Context(), 1)
 	ok(t, err)
-	if j.State != job.Cancelled || j.CancelledBy != "Budi Petugas" {
+	if j.State != job.Cancelled || j.CancelledBy != "Siti Petugas (siti)" {
 		t.Errorf("job %+v", j)
 	}
-	answer = w.send(jar{}, path, url.Values{"officer": {"Budi Petugas"}})
+	answer = w.send(jar{}, path, url.Values{})
 	says(t, readable(body(t, answer)), "Perekaman itu sudah berakhir.")
 	for path, want := range map[string]int{"/captures/99/cancel": 404, "/captures/x/cancel": 404, "/captures/new": 404, "/captures/new?employee=99": 404, "/captures?employee=x": 404} {
 		if code := w.get(path, "").StatusCode; code != want {
@@ -179,7 +176,7 @@ func TestBrowserCapture(t *testing.T) {
 	w.press(".people a")
 	w.press("a[href^='/captures/new']")
 	w.picture("capture-desk")
-	w.do(chromedp.Click("input[name=notice]"), chromedp.SendKeys("input[name=officer]", "Siti Petugas"))
+	w.do(chromedp.Click("input[name=notice]"))
 	w.press(".actions .button")
 	w.sees("Perekaman dimulai.", 3*time.Second)
 	w.sees("menunggu agen di lokasi", time.Second)

@@ -20,19 +20,22 @@ func secured(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
+		if r.TLS != nil {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		next.ServeHTTP(w, r)
 	})
 }
 
 // known refuses a request to a name that is not the hub's. Somebody's page elsewhere can
 // give its own name our address, and would then read our pages as if they were its own.
-func known(address string, frame *shell.Shell, next http.Handler) http.Handler {
+func known(address string, named func(string) bool, frame *shell.Shell, next http.Handler) http.Handler {
 	refuse := frame.Page(func(http.ResponseWriter, *http.Request) error {
 		return &shell.Problem{Code: http.StatusMisdirectedRequest, Phrase: "host"}
 	})
 	ours := hostOf(address)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if host := hostOf(r.Host); host == "" || host != ours && !loopback(host) {
+		if host := hostOf(r.Host); host == "" || host != ours && !loopback(host) && (named == nil || !named(host)) {
 			refuse.ServeHTTP(w, r)
 			return
 		}

@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
@@ -43,10 +44,14 @@ func now() time.Time { return time.Date(2026, 1, 6, 1, 15, 0, 0, time.UTC) }
 type hub struct {
 	t     testing.TB
 	store *store.Store
-	pages http.Handler
+	pages http.Handler // as its administrator sees them, and whoever a test logs in
+	web   *web.Web     // as everybody does
+	admin *http.Cookie // of the administrator's session
+	parts web.Options  // of which the pages are made
 	meter *metrics.Metrics
 	log   *logged
 
+	accounts  *account.Accounts
 	directory *directory.Directory
 	vault     *vault.Vault
 	holding   *holding.Holding
@@ -99,14 +104,18 @@ func newHub(t testing.TB) *hub {
 	h.rosters = rosters.New(rosters.Options{Directory: h.directory, Vault: h.vault, Holding: h.holding, Decisions: h.decisions, Settings: placement.Usual(),
 		Generation: s.Generation, Changed: func(protocol.SiteID) {}, Now: h.clock, Logger: logger})
 	h.jobs = job.New(s, h.directory)
-	h.pages = web.New(web.Options{
-		Store: s, Directory: h.directory, Vault: h.vault, Holding: h.holding, Survey: look, Decisions: h.decisions, Campaigns: h.campaigns, Jobs: h.jobs, Settings: placement.Usual(),
+	h.accounts = account.New(s, now) // nobody is logged out because a test looks at another day
+	h.parts = web.Options{
+		Accounts: h.accounts, Store: s, Directory: h.directory, Vault: h.vault, Holding: h.holding, Survey: look, Decisions: h.decisions, Campaigns: h.campaigns, Jobs: h.jobs, Settings: placement.Usual(),
 		Whereabouts: whereabouts.New(whereabouts.Options{Register: h.directory.Register, Vault: h.vault, State: s.State, Holding: h.holding, Settings: placement.Usual()}),
 		Metrics:     h.meter, Version: "v0.1.0", Logger: logger,
 		StoreSize: func() (int64, error) { return 4096, nil },
 		Now:       h.clock,
 		Live:      func() web.Live { h.mu.Lock(); defer h.mu.Unlock(); return h.live },
-	})
+	}
+	h.web = web.New(h.parts)
+	h.admin = h.administrator()
+	h.pages = as(h.admin, h.web)
 	return h
 }
 

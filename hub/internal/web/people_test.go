@@ -210,7 +210,7 @@ func TestWhereSomebodyIs(t *testing.T) {
 // moving is a form that moves Ani to the forest office by a decree of 1 February.
 func (w *town) moving() url.Values {
 	return url.Values{"unit": {fmt.Sprint(w.units["kphl-belantu"])}, "kind": {"definitif"}, "from": {"2026-02-01"}, "to": {""}, "sk": {"821.2/12/2026"},
-		"sk-date": {"2026-01-05"}, "tmt": {""}, "ends": {"yes"}, "officer": {"Siti Petugas"}, "step": {"preview"}}
+		"sk-date": {"2026-01-05"}, "tmt": {""}, "ends": {"yes"}, "step": {"preview"}}
 }
 
 func (w *town) ani() string { return fmt.Sprintf("/employees/%d", w.people["Ani Demo"]) }
@@ -237,7 +237,7 @@ func TestPlacementIsLookedAtThenSaved(t *testing.T) {
 		"CKJ2205030 kphl-belantu · UPTD KPHL Belantu Mendanau Masuk daftar mesin pada 29 Januari 2026. Disiapkan sebelum penempatan di UPTD KPHL Belantu Mendanau mulai 1 Februari 2026. Isi mesin ini belum diketahui",
 		"CKJ2205001 samsat-koba · UPTD Samsat Koba Keluar dari daftar mesin pada 4 Februari 2026. Penempatan di UPTD Samsat Koba berakhir 1 Februari 2026, masa tenggang habis.",
 		"Dilihat sampai 6 Januari 2027.")
-	says(t, html, `value="821.2/12/2026"`, `value="Siti Petugas"`, `value="2026-02-01"`) // what was typed stands there
+	says(t, html, `value="821.2/12/2026"`, `value="2026-02-01"`) // what was typed stands there
 	if changes := w.changes(); changes != 1 {
 		t.Fatalf("%d changes after a preview, want the one that made the town", changes)
 	}
@@ -254,7 +254,7 @@ func TestPlacementIsLookedAtThenSaved(t *testing.T) {
 	silent(t, w.follow(cookies, w.ani()), "Penempatan disimpan.") // it is said once
 	trail, err := w.directory.Changes(t.Context(), 1)
 	ok(t, err)
-	if by := trail[0].By; by.Who != "Siti Petugas" || by.Act != "place" || by.Subject != "kphl-belantu" || !by.At.Equal(now()) {
+	if by := trail[0].By; by.Who != "Siti Petugas (siti)" || by.Act != "place" || by.Subject != "kphl-belantu" || !by.At.Equal(now()) {
 		t.Errorf("the audit trail says %+v", by)
 	}
 	if strings.Contains(w.log.String(), "Ani") {
@@ -317,9 +317,6 @@ func TestPlacementFormRefuses(t *testing.T) {
 		{"a decree as long as a letter", "sk", strings.Repeat("8", 101), "Nomor SK", "Paling banyak 100 huruf, dalam satu baris."},
 		{"a date of the decree that does not exist", "sk-date", "x", "Tanggal SK", "Tanggal ini tidak ada atau tidak masuk akal."},
 		{"a TMT that does not exist", "tmt", "x", "TMT", "Tanggal ini tidak ada atau tidak masuk akal."},
-		{"nobody who does it", "officer", "  ", "Nama petugas", "Isi nama petugas yang melakukan perubahan ini."},
-		{"a name as long as a page", "officer", strings.Repeat("a", 61), "Nama petugas", "Nama petugas paling panjang 60 huruf, dalam satu baris."},
-		{"a name of two lines", "officer", "a\nb", "Nama petugas", "Nama petugas paling panjang 60 huruf, dalam satu baris."},
 		{"a kind that nobody knows", "kind", "x", "", `jenis penempatan "x" tidak dikenal`},
 	} {
 		for _, step := range []string{"preview", "save"} {
@@ -346,7 +343,7 @@ func TestPlacementFormRefuses(t *testing.T) {
 		}
 	}
 	t.Run("a form that changes nothing", func(t *testing.T) {
-		answer := w.send(jar{}, w.ani()+"/status", url.Values{"status": {"aktif"}, "from": {"2026-01-06"}, "officer": {"Siti"}, "step": {"preview"}})
+		answer := w.send(jar{}, w.ani()+"/status", url.Values{"status": {"aktif"}, "from": {"2026-01-06"}, "step": {"preview"}})
 		says(t, readable(body(t, answer)), "Isian ini tidak mengubah apa pun di register.")
 	})
 	t.Run("a form that is no form", func(t *testing.T) {
@@ -414,13 +411,6 @@ func TestFormsComeFromOurPagesOnly(t *testing.T) {
 				t.Errorf("cookie %+v", c)
 			}
 		}
-		if cookies["sidik_officer"] != "Siti+Petugas" {
-			t.Errorf("cookies %v, want the officer's name", cookies)
-		}
-		_, html := w.page(w.ani()+"/status", "")
-		says(t, html, `name="officer" value=""`)
-		html = body(t, w.do(cookies, asking(http.MethodGet, w.ani()+"/status")))
-		says(t, html, `name="officer" value="Siti Petugas"`)
 	})
 	t.Run("a notice says only what the catalogue says", func(t *testing.T) {
 		for _, value := range []string{"<b>x</b>", "people.title-list", "people.notice-nothing", "hub.site-short"} {
@@ -468,7 +458,6 @@ func TestWhatIsSavedWasLookedAt(t *testing.T) {
 // save looks at a form and saves it.
 func (w *town) save(path string, form url.Values) (preview string) {
 	w.t.Helper()
-	form.Set("officer", "Siti Petugas")
 	form.Set("step", "preview")
 	html := body(w.t, w.send(jar{}, path, form))
 	form.Set("step", "save")
@@ -497,7 +486,7 @@ func TestEndAndStatus(t *testing.T) {
 	})
 	t.Run("an end before the beginning is refused", func(t *testing.T) {
 		path := fmt.Sprintf("%s/placements/%d/end", w.ani(), reg().PlacementsOf(ani)[0].ID)
-		answer := w.send(jar{}, path, url.Values{"to": {"2024-12-31"}, "officer": {"Siti"}, "step": {"preview"}})
+		answer := w.send(jar{}, path, url.Values{"to": {"2024-12-31"}, "step": {"preview"}})
 		if answer.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("status %d, want 422", answer.StatusCode)
 		}
@@ -516,7 +505,7 @@ func TestEndAndStatus(t *testing.T) {
 		}
 	})
 	t.Run("a status that nobody knows is refused", func(t *testing.T) {
-		answer := w.send(jar{}, w.ani()+"/status", url.Values{"status": {"x"}, "from": {"2026-02-01"}, "officer": {"Siti"}, "step": {"preview"}})
+		answer := w.send(jar{}, w.ani()+"/status", url.Values{"status": {"x"}, "from": {"2026-02-01"}, "step": {"preview"}})
 		says(t, readable(body(t, answer)), `status: isi "x" tidak dikenal`)
 	})
 }
@@ -577,7 +566,6 @@ func TestFormsTakeAnything(t *testing.T) {
 				form.Set(field, odd.Draw(t, field))
 			}
 		}
-		form.Set("officer", rapid.OneOf(odd, rapid.Just("Siti Petugas")).Draw(t, "officer"))
 		path := rapid.SampledFrom(paths).Draw(t, "path")
 		answer := w.send(jar{}, path, form)
 		if code := answer.StatusCode; code != 200 && code != 422 && code != 400 && code != 404 {
@@ -621,7 +609,6 @@ func TestNamesAreTextOnPages(t *testing.T) {
 	id := w.people[evil]
 	form := w.moving()
 	form.Set("sk", evil)
-	form.Set("officer", `"><img src=x>`)
 	pages := map[string]string{"a form as it was typed": body(t, w.send(jar{}, fmt.Sprintf("/employees/%d/place", id), form))}
 	for _, path := range []string{"/employees", "/employees?q=" + url.QueryEscape(evil), fmt.Sprintf("/employees/%d", id), fmt.Sprintf("/employees/%d/place", id),
 		"/terminals", "/terminals?q=" + url.QueryEscape(evil), "/terminals/kphl-belantu/CKJ2205030"} {

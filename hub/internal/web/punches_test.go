@@ -17,7 +17,6 @@ import (
 	"testing"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
-	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/storetest"
@@ -374,7 +373,9 @@ func TestDownloadThatBreaksDoesNotLookWhole(t *testing.T) {
 	h := newHub(t)
 	h.office("samsat-koba", "T1")
 	serve := func(s web.Store) *httptest.Server {
-		server := httptest.NewServer(web.New(web.Options{Store: s, Metrics: metrics.New("x"), Logger: discard(), Live: func() web.Live { return web.Live{Broker: true} }}))
+		parts := h.parts
+		parts.Store = s
+		server := httptest.NewServer(as(h.admin, web.New(parts)))
 		t.Cleanup(server.Close)
 		return server
 	}
@@ -423,8 +424,9 @@ func TestNoPINLeavesThePages(t *testing.T) {
 	}
 	broken := httptest.NewRecorder()
 	var log bytes.Buffer
-	web.New(web.Options{Store: breaking{h.store, 1}, Metrics: h.meter, Logger: textLog(&log), Live: func() web.Live { return web.Live{} }}).
-		ServeHTTP(broken, asking("GET", "/punches?pin="+nip))
+	parts := h.parts
+	parts.Store, parts.Logger = breaking{h.store, 1}, textLog(&log)
+	as(h.admin, web.New(parts)).ServeHTTP(broken, asking("GET", "/punches?pin="+nip))
 	if broken.Code != 500 || !strings.Contains(log.String(), "disk is gone") {
 		t.Fatalf("status %d, log %q: want an error that is logged", broken.Code, &log)
 	}

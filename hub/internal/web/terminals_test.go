@@ -241,15 +241,14 @@ func TestBrakedPlanIsApproved(t *testing.T) {
 		text, _ = w.page(approval, "en")
 		says(t, text, "Approve the plan", "Changes: 30 30 of them delete", "Approve this plan", plan.Short())
 	})
-	form := func() url.Values { return url.Values{"plan": {plan.String()}, "officer": {"Siti Petugas"}} }
+	form := func() url.Values { return url.Values{"plan": {plan.String()}} }
 	for name, c := range map[string]struct {
 		change func(url.Values)
 		code   int
 		want   string
 	}{
-		"without a name": {func(f url.Values) { f.Del("officer") }, 422, "Isi nama petugas yang melakukan perubahan ini."},
-		"another plan":   {func(f url.Values) { f.Set("plan", protocol.Hash{9}.String()) }, 422, "Rencana itu tidak menunggu persetujuan lagi"},
-		"no plan":        {func(f url.Values) { f.Del("plan") }, 400, "Formulir tidak dapat dibaca"},
+		"another plan": {func(f url.Values) { f.Set("plan", protocol.Hash{9}.String()) }, 422, "Rencana itu tidak menunggu persetujuan lagi"},
+		"no plan":      {func(f url.Values) { f.Del("plan") }, 400, "Formulir tidak dapat dibaca"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := form()
@@ -274,7 +273,7 @@ func TestBrakedPlanIsApproved(t *testing.T) {
 			t.Fatalf("status %d to %q: %s", answer.StatusCode, answer.Header.Get("Location"), body(t, answer))
 		}
 		v, _ := w.roster(atKoba)
-		if v.Approved != plan || v.ApprovedBy != "Siti Petugas" {
+		if v.Approved != plan || v.ApprovedBy != "Siti Petugas (siti)" {
 			t.Errorf("approved %s by %q", v.Approved, v.ApprovedBy)
 		}
 		says(t, w.follow(cookies, kobaPath), "Rencana disetujui. Agen segera melanjutkan.", "Rencana ini sudah disetujui oleh Siti Petugas; agen segera melanjutkan.", "~0 Siti Petugas")
@@ -301,7 +300,7 @@ func TestModeIsSet(t *testing.T) {
 	})
 	t.Run("it is saved in somebody's name", func(t *testing.T) {
 		cookies := jar{}
-		answer := w.send(cookies, path, url.Values{"mode": {"observe"}, "officer": {"Siti Petugas"}})
+		answer := w.send(cookies, path, url.Values{"mode": {"observe"}})
 		if answer.StatusCode != http.StatusSeeOther {
 			t.Fatalf("status %d: %s", answer.StatusCode, body(t, answer))
 		}
@@ -311,7 +310,7 @@ func TestModeIsSet(t *testing.T) {
 		says(t, w.follow(cookies, kobaPath), "Mode disimpan.", "Mode Amati")
 		trail, err := w.directory.Changes(t.Context(), 1)
 		ok(t, err)
-		if trail[0].Who != "Siti Petugas" || trail[0].Act != "terminal mode" || trail[0].Subject != "CKJ2205001" {
+		if trail[0].Who != "Siti Petugas (siti)" || trail[0].Act != "terminal mode" || trail[0].Subject != "CKJ2205001" {
 			t.Errorf("the audit trail says %+v", trail[0].By)
 		}
 	})
@@ -319,10 +318,9 @@ func TestModeIsSet(t *testing.T) {
 		form url.Values
 		want string
 	}{
-		"enforce without a signed validation": {url.Values{"mode": {"enforce"}, "officer": {"Siti"}}, "CKJ2205001"},
-		"no mode":                             {url.Values{"officer": {"Siti"}}, "Pilih mode."},
-		"a mode that nobody knows":            {url.Values{"mode": {"x"}, "officer": {"Siti"}}, "Pilih mode."},
-		"no name":                             {url.Values{"mode": {"add"}}, "Isi nama petugas"},
+		"enforce without a signed validation": {url.Values{"mode": {"enforce"}}, "CKJ2205001"},
+		"no mode":                             {url.Values{}, "Pilih mode."},
+		"a mode that nobody knows":            {url.Values{"mode": {"x"}}, "Pilih mode."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer := w.send(jar{}, path, c.form)

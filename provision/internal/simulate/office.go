@@ -87,6 +87,10 @@ func (o Office) Run(ctx context.Context, out io.Writer) (err error) {
 	if err := s.start(ctx, &hub, "sidik-hub", "sidik-hub", "run", "--data", hubData, "--mqtt", "127.0.0.1:0", "--pages", o.Pages); err != nil {
 		return err
 	}
+	login, err := s.administrator(ctx, hubData)
+	if err != nil {
+		return err
+	}
 	if first {
 		if err := s.fill(ctx, hubData); err != nil {
 			return err
@@ -121,6 +125,7 @@ func (o Office) Run(ctx context.Context, out io.Writer) (err error) {
 	fmt.Fprintf(out, `
 Sidik berjalan / is running.
   Halaman / pages:   %[1]s
+  Masuk / log in:    %[10]s, kata sandi demo / demo password: %[9]s
   Pantau / watch:    bin/sidik-hub watch --data %[3]s
   Agen / agent:      bin/sidik-agent status --config %[4]s
   Log:               %[5]s
@@ -142,7 +147,7 @@ Validasi mesin lama / validation of an old terminal: SMKN 1 Selat Nasik
     bin/sidik-hub finding decide --help
     bin/sidik-hub campaign show 1 --data %[3]s
 Ctrl-C mengakhiri semuanya / ends all of it.
-`, hub.Pages, samsat, hubData, filepath.Join(o.Dir, samsat+".toml"), filepath.Join(o.Dir, "*.log"), newcomer, s.serial(school), s.serial(agency))
+`, hub.Pages, samsat, hubData, filepath.Join(o.Dir, samsat+".toml"), filepath.Join(o.Dir, "*.log"), newcomer, s.serial(school), s.serial(agency), login, adminName)
 	<-ctx.Done()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause

@@ -15,12 +15,14 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/report"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/door"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
@@ -49,6 +51,7 @@ type Decisions interface {
 // Campaigns is what is led and signed.
 type Campaigns interface {
 	List(ctx context.Context) ([]campaign.Campaign, error)
+	Get(ctx context.Context, n int64) (campaign.Campaign, error)
 	Add(ctx context.Context, by directory.By, n campaign.Campaign) (int64, error)
 	Progress(ctx context.Context, n int64, day roster.Date) (*campaign.Progress, error)
 	Visit(ctx context.Context, by directory.By, n int64, terminal placement.TerminalID, day roster.Date, officer string) error
@@ -76,28 +79,59 @@ func New(s *shell.Shell, o Options) *Pages {
 }
 
 // Routes adds the pages' addresses.
-func (p *Pages) Routes(mux *http.ServeMux) {
-	mux.Handle("GET /findings", p.Page(p.found))
-	mux.Handle("GET /findings/{site}/{serial}", p.Page(p.findings))
-	mux.Handle("POST /findings/{site}/{serial}", p.Page(p.decideClass))
-	mux.Handle("GET /findings/{site}/{serial}/{finding}", p.Page(p.askDecision))
-	mux.Handle("POST /findings/{site}/{serial}/{finding}", p.Page(p.decide))
-	mux.Handle("GET /campaigns", p.Page(p.list))
-	mux.Handle("GET /campaigns/new", p.Page(p.askNew))
-	mux.Handle("POST /campaigns/new", p.Page(p.add))
-	mux.Handle("GET /campaigns/{campaign}", p.Page(p.progress))
-	mux.Handle("GET /campaigns/{campaign}/summary.pdf", p.Page(p.summaryPDF))
-	mux.Handle("GET /campaigns/{campaign}/summary.xlsx", p.Page(p.summarySheet))
-	mux.Handle("GET /campaigns/{campaign}/visit/{site}/{serial}", p.Page(p.askVisit))
-	mux.Handle("POST /campaigns/{campaign}/visit/{site}/{serial}", p.Page(p.visit))
-	mux.Handle("GET /campaigns/{campaign}/minutes/{site}/{serial}", p.Page(p.askMinutes))
-	mux.Handle("POST /campaigns/{campaign}/minutes/{site}/{serial}", p.Page(p.sign))
-	mux.Handle("GET /campaigns/{campaign}/minutes/{site}/{serial}/document.pdf", p.Page(p.minutesPDF))
+func (p *Pages) Routes(d *door.Door) {
+	see, decide := door.To(account.See, door.Terminal), door.To(account.Decide, door.Terminal)
+	d.Handle("GET /findings", door.To(account.See), p.Page(p.found))
+	d.Handle("GET /findings/{site}/{serial}", see, p.Page(p.findings))
+	d.Handle("POST /findings/{site}/{serial}", decide, p.Page(p.decideClass))
+	d.Handle("GET /findings/{site}/{serial}/{finding}", see, p.Page(p.askDecision))
+	d.Handle("POST /findings/{site}/{serial}/{finding}", decide, p.Page(p.decide))
+	part := door.To(account.See, p.within)
+	d.Handle("GET /campaigns", door.To(account.See), p.Page(p.list))
+	d.Handle("GET /campaigns/new", door.To(account.Lead), p.Page(p.askNew))
+	d.Handle("POST /campaigns/new", door.To(account.Lead), p.Page(p.add))
+	d.Handle("GET /campaigns/{campaign}", part, p.Page(p.progress))
+	d.Handle("GET /campaigns/{campaign}/summary.pdf", part, p.Page(p.summaryPDF))
+	d.Handle("GET /campaigns/{campaign}/summary.xlsx", part, p.Page(p.summarySheet))
+	lead := door.To(account.Lead, p.within, door.Terminal)
+	d.Handle("GET /campaigns/{campaign}/visit/{site}/{serial}", lead, p.Page(p.askVisit))
+	d.Handle("POST /campaigns/{campaign}/visit/{site}/{serial}", lead, p.Page(p.visit))
+	d.Handle("GET /campaigns/{campaign}/minutes/{site}/{serial}", lead, p.Page(p.askMinutes))
+	d.Handle("POST /campaigns/{campaign}/minutes/{site}/{serial}", lead, p.Page(p.sign))
+	d.Handle("GET /campaigns/{campaign}/minutes/{site}/{serial}/document.pdf", door.To(account.See, p.within, door.Terminal), p.Page(p.minutesPDF))
+}
+
+// within tells whether a terminal of the campaign in the path lies within a scope.
+func (p *Pages) within(r *http.Request, s account.Scope) (bool, error) {
+	n, err := number(r)
+	if err != nil {
+		return false, nil
+	}
+	c, err := p.Campaigns.Get(r.Context(), n)
+	if no := (decision.Refusal{}); errors.As(err, &no) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	reg, err := p.Directory.Register(r.Context())
+	return err == nil && touches(c, reg, s, roster.DateOf(p.Now())), err
+}
+
+// touches tells whether a campaign is also about a terminal within a scope.
+func touches(c campaign.Campaign, reg *directory.Register, s account.Scope, day roster.Date) bool {
+	for _, t := range reg.Terminals {
+		if s.Terminal(t.Site, t.Serial) && c.Covers(reg, t.ID, day) {
+			return true
+		}
+	}
+	return false
 }
 
 // speech is how a reader is told of findings and campaigns.
 type speech struct {
 	shell.Speech
+	Scope account.Scope
 	Today roster.Date
 }
 
@@ -105,7 +139,7 @@ type speech struct {
 func (v speech) Words() report.Words { return v.Tell }
 
 func (p *Pages) speech(r *http.Request) speech {
-	return speech{p.Speech(r), roster.DateOf(p.Now())}
+	return speech{p.Speech(r), door.Who(r).Scope, roster.DateOf(p.Now())}
 }
 
 // number is the campaign that the address names.
@@ -119,7 +153,7 @@ func number(r *http.Request) (int64, error) {
 
 // by is who changes something by a form.
 func (p *Pages) by(form *shell.Form, act, subject string) directory.By {
-	return directory.By{Who: form.Officer, At: p.Now(), Act: act, Subject: subject}
+	return directory.By{Who: form.By, At: p.Now(), Act: act, Subject: subject}
 }
 
 // refused notes beside a form why it was not done; other errors are for the caller.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
@@ -28,7 +29,7 @@ type foundRow struct {
 // found lists all terminals, those with the most to decide first.
 func (p *Pages) found(w http.ResponseWriter, r *http.Request) error {
 	v := foundView{speech: p.speech(r)}
-	seen, err := p.Survey.Look(r.Context(), v.Today, func(*directory.Terminal) bool { return true })
+	seen, err := p.Survey.Look(r.Context(), v.Today, func(t *directory.Terminal) bool { return v.Scope.Terminal(t.Site, t.Serial) })
 	if err != nil {
 		return err
 	}
@@ -110,6 +111,17 @@ func (v findingsView) NeedsEmployee() bool {
 // the register.
 func (v findingsView) OffersRight() bool { return v.Offers("grant") && v.Finding.PIN != "" }
 
+// may tells whether the reader may make a choice about a finding: one that changes the
+// register is not an office's.
+func (v findingsView) may(f validate.Finding, ch decision.Choice) bool {
+	return v.May(string(account.Register)) || decision.Foresee(v.Mode, f, ch) != decision.InRegister
+}
+
+// Acts are those of the finding that the reader may choose.
+func (v findingsView) Acts() []validate.Act {
+	return slices.DeleteFunc(slices.Clone(v.Finding.Acts), func(a validate.Act) bool { return !v.may(v.Finding.Finding, decision.Choice{Act: a}) })
+}
+
 // Named are the fingers that the finding names.
 func (v findingsView) Named() string {
 	names := make([]string, len(v.Finding.Fingers))
@@ -136,7 +148,9 @@ func (p *Pages) look(r *http.Request) (v findingsView, err error) {
 	}
 	v.Terminal, v.All = seen.Terminals[0], judged[0]
 	for _, u := range directory.Sorted(seen.Register.Units) {
-		v.Units = append(v.Units, unit{u.At(directory.UnitCode, v.Today), u.At(directory.UnitName, v.Today)})
+		if v.Scope.Unit(u.ID) {
+			v.Units = append(v.Units, unit{u.At(directory.UnitCode, v.Today), u.At(directory.UnitName, v.Today)})
+		}
 	}
 	slices.SortFunc(v.Units, func(a, b unit) int { return strings.Compare(a.Name, b.Name) })
 	return v, nil
@@ -165,6 +179,10 @@ func (p *Pages) decideClass(w http.ResponseWriter, r *http.Request) error {
 	v.Form = form
 	for _, j := range v.All {
 		if !form.Good() || j.Decision != nil || string(j.Class) != form.Get("class") {
+			continue
+		}
+		if !v.may(j.Finding, decision.Choice{Act: j.Acts[0]}) {
+			form.Refuse("form", v.Text("register-only"))
 			continue
 		}
 		_, err := p.Decisions.Decide(r.Context(), p.by(form, "finding decide", string(v.Serial)+" "+j.ID()), v.Terminal, j.Named, decision.Choice{})
@@ -239,6 +257,8 @@ func (p *Pages) decide(w http.ResponseWriter, r *http.Request) error {
 		Unit: form.Text("unit"), SK: form.Text("sk"), Privilege: roster.Privilege(form.Get("privilege"))}
 	if choice.Act == "" {
 		form.Refuse("form", v.Text("choose-act"))
+	} else if !v.may(v.Finding.Finding, choice) {
+		form.Refuse("form", v.Text("register-only"))
 	}
 	if form.Good() {
 		effect, err := p.Decisions.Decide(r.Context(), p.by(form, "finding decide", string(v.Serial)+" "+v.Finding.ID()), v.Terminal, v.Finding.Named, choice)

@@ -30,6 +30,13 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
 	if v.Campaigns, err = p.Campaigns.List(r.Context()); err != nil {
 		return err
 	}
+	if !v.Scope.Whole() {
+		reg, err := p.Directory.Register(r.Context())
+		if err != nil {
+			return err
+		}
+		v.Campaigns = slices.DeleteFunc(v.Campaigns, func(c campaign.Campaign) bool { return !touches(c, reg, v.Scope, v.Today) })
+	}
 	return p.Show(w, r, shell.Frame{Title: v.Text("title-list"), Section: "campaigns"},
 		shell.Still("list", v))
 }
@@ -139,7 +146,27 @@ func (p *Pages) read(r *http.Request) (v progressView, err error) {
 	if errors.As(err, &no) {
 		return v, shell.NotFound("no-campaign")
 	}
+	if err != nil || v.Scope.Whole() {
+		return v, err
+	}
+	reg, err := p.Directory.Register(r.Context())
+	if err == nil {
+		v.Progress = v.part(v.Progress, reg)
+	}
 	return v, err
+}
+
+// part is what a campaign is about within the reader's scope.
+func (v progressView) part(whole *campaign.Progress, reg *directory.Register) *campaign.Progress {
+	p := &campaign.Progress{Campaign: whole.Campaign, Summary: whole.Summary}
+	p.Campaign.Units = slices.DeleteFunc(slices.Clone(whole.Campaign.Units), func(u placement.UnitID) bool { return !v.Scope.Unit(u) })
+	p.Summary.Campaign, p.Summary.Lines = p.Campaign.Content(reg, v.Today), nil
+	for i, t := range whole.Terminals {
+		if v.Scope.Terminal(t.Site, t.Serial) {
+			p.Terminals, p.Summary.Lines = append(p.Terminals, t), append(p.Summary.Lines, whole.Summary.Lines[i])
+		}
+	}
+	return p
 }
 
 // one is read for a page about one terminal of the campaign.

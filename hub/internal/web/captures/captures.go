@@ -10,16 +10,19 @@ package captures
 import (
 	"context"
 	"embed"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/job"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/door"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/people"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -58,12 +61,31 @@ type Pages struct {
 func New(s *shell.Shell, o Options) *Pages { return &Pages{s.Group("captures", files), o} }
 
 // Routes adds the pages' addresses.
-func (p *Pages) Routes(mux *http.ServeMux) {
-	mux.Handle("GET /captures", p.Page(p.list))
-	mux.Handle("GET /captures/new", p.Page(p.ask))
-	mux.Handle("POST /captures/new", p.Page(p.start))
-	mux.Handle("GET /captures/{capture}/cancel", p.Page(p.askCancel))
-	mux.Handle("POST /captures/{capture}/cancel", p.Page(p.cancel))
+func (p *Pages) Routes(d *door.Door) {
+	d.Handle("GET /captures", door.To(account.See, door.AskedEmployee), p.Page(p.list))
+	order, end := door.To(account.Capture, door.AskedEmployee), door.To(account.Capture, p.within)
+	d.Handle("GET /captures/new", order, p.Page(p.ask))
+	d.Handle("POST /captures/new", order, p.Page(p.start))
+	d.Handle("GET /captures/{capture}/cancel", end, p.Page(p.askCancel))
+	d.Handle("POST /captures/{capture}/cancel", end, p.Page(p.cancel))
+}
+
+// within tells whether the capture in the path is of somebody within a scope.
+func (p *Pages) within(r *http.Request, s account.Scope) (bool, error) {
+	j, err := p.job(r)
+	if errors.Is(err, job.ErrNone) {
+		return false, nil
+	}
+	return err == nil && s.Employee(j.Employee), err
+}
+
+// job is the capture that the address names.
+func (p *Pages) job(r *http.Request) (job.Job, error) {
+	id, err := strconv.ParseInt(r.PathValue("capture"), 10, 64)
+	if err != nil {
+		return job.Job{}, job.ErrNone
+	}
+	return p.Jobs.Get(r.Context(), id)
 }
 
 // speech is how a reader is told of captures.

@@ -3,7 +3,7 @@ package captures
 import (
 	"errors"
 	"net/http"
-	"strconv"
+	"slices"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
@@ -38,9 +38,12 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
 			f := job.Filter{Limit: shown}
 			if v.Employee != nil {
 				f.Employee = v.Employee.ID
+			} else if !v.Scope.Whole() {
+				f.Limit = 0 // which of them are theirs is not known before
 			}
-			var err error
-			v.Jobs, err = p.Jobs.List(r.Context(), f)
+			all, err := p.Jobs.List(r.Context(), f)
+			all = slices.DeleteFunc(all, func(j job.Job) bool { return !v.Scope.Employee(j.Employee) })
+			v.Jobs = all[:min(shown, len(all))]
 			return v, err
 		}})
 }
@@ -70,12 +73,7 @@ func (p *Pages) cancelView(r *http.Request, form *shell.Form) (v cancelView, err
 	if v.speech, err = p.read(r); err != nil {
 		return v, err
 	}
-	id, err := strconv.ParseInt(r.PathValue("capture"), 10, 64)
-	if err == nil {
-		v.Job, err = p.Jobs.Get(r.Context(), id)
-	} else {
-		err = job.ErrNone
-	}
+	v.Job, err = p.job(r)
 	if errors.Is(err, job.ErrNone) {
 		return v, shell.NotFound("no-capture")
 	}
@@ -101,7 +99,7 @@ func (p *Pages) cancel(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if form.Good() {
-		err := p.Jobs.Cancel(r.Context(), v.Job.ID, form.Officer, p.Now())
+		err := p.Jobs.Cancel(r.Context(), v.Job.ID, form.By, p.Now())
 		if refusal, ok := errors.AsType[job.Refusal](err); ok {
 			form.Refuse("form", v.refusal(refusal))
 		} else if err != nil {

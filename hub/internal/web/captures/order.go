@@ -84,7 +84,7 @@ func (p *Pages) start(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	order := job.Order{Employee: v.Employee.ID, Notice: form.Text("notice") == job.Wording, Who: form.Officer}
+	order := job.Order{Employee: v.Employee.ID, Notice: form.Text("notice") == job.Wording, Who: form.By}
 	if !slices.Contains(v.Terminals, form.Text("terminal")) {
 		form.Refuse("terminal", v.Text("terminal-missing"))
 	}

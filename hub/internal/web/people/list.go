@@ -139,7 +139,7 @@ func (v listView) matching(fingers map[placement.EmployeeID]int) (all []row) {
 	}
 	for _, e := range v.Register.Employees {
 		r := row{Employee: e, Name: e.At(directory.EmployeeName, v.Today)}
-		if v.Without && (fingers[e.ID] > 0 || !e.Active(v.Today)) ||
+		if !v.Scope.Employee(e.ID) || v.Without && (fingers[e.ID] > 0 || !e.Active(v.Today)) ||
 			v.question.Unit != 0 && !v.placedIn(e.ID, within) ||
 			v.Typed != "" && !v.meant(r, aliases[e.ID]) {
 			continue
@@ -209,10 +209,10 @@ func (v Speech) unitsOf(e placement.EmployeeID) (names []string) {
 	return names
 }
 
-// Units are all units that are not merged into another, by name.
+// Units are all units of the scope that are not merged into another, by name.
 func (v Speech) Units() (list []UnitOption) {
 	for id, u := range v.Register.Units {
-		if merged := u.On(directory.UnitMerged, v.Today); merged == "" || merged == "0" {
+		if merged := u.On(directory.UnitMerged, v.Today); v.Scope.Unit(id) && (merged == "" || merged == "0") {
 			list = append(list, UnitOption{id, u.At(directory.UnitName, v.Today)})
 		}
 	}

@@ -15,10 +15,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/door"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/whereabouts"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/wording"
@@ -63,14 +65,16 @@ type Pages struct {
 func New(s *shell.Shell, o Options) *Pages { return &Pages{s.Group("people", files), o} }
 
 // Routes adds the pages' addresses.
-func (p *Pages) Routes(mux *http.ServeMux) {
-	mux.Handle("GET /employees", p.Page(p.list))
-	mux.Handle("GET /employees/{employee}", p.Page(p.employee))
+func (p *Pages) Routes(d *door.Door) {
+	d.Handle("GET /employees", door.To(account.See, door.AskedUnit), p.Page(p.list))
+	d.Handle("GET /employees/{employee}", door.To(account.See, door.Employee), p.Page(p.employee))
 }
 
-// Speech is how a reader is told of employees: with the register as it is, on a day.
+// Speech is how a reader is told of employees: with the register as it is, on a day, as
+// far as their scope reaches.
 type Speech struct {
 	shell.Speech
+	Scope    account.Scope
 	Register *directory.Register
 	Today    roster.Date
 }
@@ -78,7 +82,7 @@ type Speech struct {
 // Read begins every page of employees: the register, and how the reader is spoken to.
 func Read(g *shell.Group, d Directory, r *http.Request) (Speech, error) {
 	reg, err := d.Register(r.Context())
-	return Speech{g.Speech(r), reg, roster.DateOf(g.Now())}, err
+	return Speech{g.Speech(r), door.Who(r).Scope, reg, roster.DateOf(g.Now())}, err
 }
 
 // Find is the employee that the address names.

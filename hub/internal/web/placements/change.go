@@ -108,7 +108,7 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, c change) error {
 
 // save makes the change that was looked at, and no other.
 func (p *Pages) save(ctx context.Context, c change, v changeView, wanted wish) error {
-	by := directory.By{Who: v.Form.Officer, At: p.Now(), Act: c.act, Subject: wanted.subject}
+	by := directory.By{Who: v.Form.By, At: p.Now(), Act: c.act, Subject: wanted.subject}
 	n, err := p.Directory.Edit(ctx, by, func(d *directory.Draft) error {
 		if v.Form.Get("seen") != v.token(c, d) {
 			return errMoved

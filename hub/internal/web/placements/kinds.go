@@ -22,7 +22,7 @@ func placing() change {
 			kind := placement.Kind(v.Form.Text("kind"))
 			id, err := strconv.ParseInt(v.Form.Text("unit"), 10, 64)
 			unit := v.Register.Units[placement.UnitID(id)]
-			if err != nil || unit == nil {
+			if err != nil || unit == nil || !v.Scope.Unit(unit.ID) {
 				v.Form.Refuse("unit", v.Text("unit-missing"))
 				return wish{}
 			}

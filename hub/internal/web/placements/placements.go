@@ -12,10 +12,12 @@ import (
 	"embed"
 	"net/http"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/door"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
@@ -60,13 +62,14 @@ type Pages struct {
 func New(s *shell.Shell, o Options) *Pages { return &Pages{s.Group("people", files), o} }
 
 // Routes adds the pages' addresses.
-func (p *Pages) Routes(mux *http.ServeMux) {
+func (p *Pages) Routes(d *door.Door) {
 	for path, c := range map[string]change{
 		"/employees/{employee}/place":                      placing(),
 		"/employees/{employee}/placements/{placement}/end": ending(),
 		"/employees/{employee}/status":                     turning(),
 	} {
-		mux.Handle("GET "+path, p.Page(func(w http.ResponseWriter, r *http.Request) error { return p.ask(w, r, c) }))
-		mux.Handle("POST "+path, p.Page(func(w http.ResponseWriter, r *http.Request) error { return p.answer(w, r, c) }))
+		rule := door.To(account.Register, door.Employee)
+		d.Handle("GET "+path, rule, p.Page(func(w http.ResponseWriter, r *http.Request) error { return p.ask(w, r, c) }))
+		d.Handle("POST "+path, rule, p.Page(func(w http.ResponseWriter, r *http.Request) error { return p.answer(w, r, c) }))
 	}
 }

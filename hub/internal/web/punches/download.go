@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/meeting"
-	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 )
 
 // A download is read in portions: between two of them no transaction is open, so
@@ -32,7 +31,7 @@ func (s *Pages) download(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	sources, err := s.sources(r.Context(), look.filter.Filter)
+	sources, err := s.terminals(r.Context(), look, look.filter.Filter)
 	if err != nil {
 		return err
 	}
@@ -48,6 +47,7 @@ func (s *Pages) download(w http.ResponseWriter, r *http.Request) error {
 	out := csv.NewWriter(pipe)
 	err = out.Write([]string{"site", "terminal", "pin", "time", "raw_time", "status", "verify", "work_code", "received", "employee", "name", "flags"})
 	for i := 0; err == nil && i < len(sources); i++ {
+		sources[i].Newest, sources[i].Limit = false, portion
 		look.filter.Filter = sources[i]
 		err = s.downloadFrom(r.Context(), http.NewResponseController(w), out, look)
 	}
@@ -69,24 +69,10 @@ func (s *Pages) download(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// sources divides a filter into one for each terminal: of one terminal the store
-// reads any number of punches in the order in which it keeps them.
-func (s *Pages) sources(ctx context.Context, f store.Filter) (sources []store.Filter, err error) {
-	terminals, err := s.store.Terminals(ctx, f.Site)
-	for _, t := range terminals {
-		if !t.Registered.IsZero() && (f.Serial == "" || f.Serial == t.Serial) {
-			of := f
-			of.Site, of.Serial, of.Newest, of.Limit = t.Site, t.Serial, false, portion
-			sources = append(sources, of)
-		}
-	}
-	return sources, err
-}
-
 // downloadFrom writes the punches of one terminal, portion by portion.
 func (s *Pages) downloadFrom(ctx context.Context, limit *http.ResponseController, out *csv.Writer, look search) error {
 	for {
-		punches, err := s.collect(ctx, look)
+		punches, err := s.read(ctx, look, look.meeting.Narrow(look.filter))
 		if err != nil {
 			return err
 		}

@@ -14,13 +14,16 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/meeting"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/door"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
@@ -55,11 +58,11 @@ func New(s *shell.Shell, store Store, register Register) *Pages {
 }
 
 // Routes adds the pages' addresses.
-func (s *Pages) Routes(mux *http.ServeMux) {
-	mux.Handle("GET /sites/{site}/punches", s.Page(s.punches))
-	mux.Handle("GET /sites/{site}/punches.csv", s.Page(s.download))
-	mux.Handle("GET /punches", s.Page(s.punches))
-	mux.Handle("GET /punches.csv", s.Page(s.download))
+func (s *Pages) Routes(d *door.Door) {
+	d.Handle("GET /sites/{site}/punches", door.To(account.See, door.Site), s.Page(s.punches))
+	d.Handle("GET /sites/{site}/punches.csv", door.To(account.See, door.Site), s.Page(s.download))
+	d.Handle("GET /punches", door.To(account.See, door.AskedSite), s.Page(s.punches))
+	d.Handle("GET /punches.csv", door.To(account.See, door.AskedSite), s.Page(s.download))
 }
 
 // pageSize is how many punches stand on one page: a phone scrolls through them, and
@@ -90,6 +93,13 @@ type search struct {
 	question question
 	meeting  *meeting.Meeting
 	filter   meeting.Filter
+	scope    account.Scope
+}
+
+// everywhere tells that all terminals are looked at: for who sees all of them, and for
+// somebody's own employee, wherever they punched.
+func (l search) everywhere() bool {
+	return l.scope.Whole() || l.filter.Employee > 0 && l.scope.Employee(l.filter.Employee)
 }
 
 // asked reads and checks an address.
@@ -120,7 +130,7 @@ func (s *Pages) asked(r *http.Request) (search, error) {
 	default:
 		return search{}, shell.BadRequest("filter")
 	}
-	return search{q, meeting.New(reg, placement.Usual()), f}, nil
+	return search{q, meeting.New(reg, placement.Usual()), f, door.Who(r).Scope}, nil
 }
 
 // stored is the part of an address that the store answers.
@@ -272,7 +282,9 @@ func (s *Pages) filterView(r *http.Request, q question) (filterView, error) {
 		return v, err
 	}
 	for _, o := range all {
-		v.Sites = append(v.Sites, o.Agent.Site)
+		if door.Who(r).Site(o.Agent.Site) {
+			v.Sites = append(v.Sites, o.Agent.Site)
+		}
 	}
 	return v, nil
 }
@@ -308,12 +320,50 @@ func (s *Pages) punchesView(r *http.Request, look search) (punchesView, error) {
 
 // collect reads punches up to the filter's limit, also such as do not fit.
 func (s *Pages) collect(ctx context.Context, look search) ([]meeting.Punch, error) {
+	narrow := look.meeting.Narrow(look.filter)
+	sources := []store.Filter{narrow}
+	if !look.everywhere() {
+		terminals, err := s.terminals(ctx, look, narrow)
+		if err != nil {
+			return nil, err
+		}
+		sources = terminals
+	}
 	var punches []meeting.Punch
-	for p, err := range s.store.Punches(ctx, look.meeting.Narrow(look.filter)) {
+	for _, of := range sources {
+		more, err := s.read(ctx, look, of)
+		if err != nil {
+			return nil, err
+		}
+		punches = append(punches, more...)
+	}
+	if len(sources) > 1 { // each began at the same place; together they are as long as one would be
+		slices.SortFunc(punches, func(a, b meeting.Punch) int { return b.Cursor().Compare(a.Cursor()) })
+		punches = punches[:min(narrow.Limit, len(punches))]
+	}
+	return punches, nil
+}
+
+func (s *Pages) read(ctx context.Context, look search, f store.Filter) (punches []meeting.Punch, err error) {
+	for p, err := range s.store.Punches(ctx, f) {
 		if err != nil {
 			return nil, fmt.Errorf("read punches: %w", err)
 		}
 		punches = append(punches, look.meeting.Meet(p))
 	}
 	return punches, nil
+}
+
+// terminals divides a filter into one for each registered terminal that may be looked at:
+// of one terminal the store reads any number of punches in the order in which it keeps them.
+func (s *Pages) terminals(ctx context.Context, look search, f store.Filter) (sources []store.Filter, err error) {
+	all, err := s.store.Terminals(ctx, f.Site)
+	for _, t := range all {
+		if !t.Registered.IsZero() && (f.Serial == "" || f.Serial == t.Serial) && (look.everywhere() || look.scope.Terminal(t.Site, t.Serial)) {
+			of := f
+			of.Site, of.Serial = t.Site, t.Serial
+			sources = append(sources, of)
+		}
+	}
+	return sources, err
 }

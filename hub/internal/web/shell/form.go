@@ -6,18 +6,9 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
-// Until there are accounts, whoever changes something says their name. It is kept for a
-// working day, so that it is typed once, and goes into the audit trail.
 const (
-	officerCookie = "sidik_officer"
-	officerField  = "officer"
-	officerKept   = 12 * time.Hour
-	officerLength = 60 // letters
-
 	noticeCookie = "sidik_notice"
 	noticeKept   = time.Minute
 
@@ -28,8 +19,8 @@ const (
 // with it.
 type Form struct {
 	url.Values
-	Officer string // who changes something
-	wrong   map[string]string
+	By    string // who changes something
+	wrong map[string]string
 }
 
 // Wrong is what is wrong with a field, in words; empty for nothing.
@@ -48,19 +39,12 @@ func (f *Form) Good() bool { return len(f.wrong) == 0 }
 // Text is what stands in a field, without blanks around it.
 func (f *Form) Text(field string) string { return strings.TrimSpace(f.Get(field)) }
 
-// Form is an empty one, but for the name that was said last.
+// Form is an empty one.
 func (g *Group) Form(r *http.Request) *Form {
-	f := &Form{Values: url.Values{}, wrong: map[string]string{}}
-	if said, err := r.Cookie(officerCookie); err == nil {
-		if name, err := url.QueryUnescape(said.Value); err == nil && checkOfficer(name) == "" {
-			f.Officer = name
-		}
-	}
-	return f
+	return &Form{Values: url.Values{}, By: g.Reader(r).By, wrong: map[string]string{}}
 }
 
-// Posted reads a form that was sent. It refuses one that says no name, and remembers the
-// name of one that does.
+// Posted reads a form that was sent.
 func (g *Group) Posted(w http.ResponseWriter, r *http.Request) (*Form, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, formSize)
 	if err := r.ParseForm(); err != nil {
@@ -70,25 +54,7 @@ func (g *Group) Posted(w http.ResponseWriter, r *http.Request) (*Form, error) {
 		}
 		return nil, BadRequest("form")
 	}
-	f := &Form{Values: r.PostForm, wrong: map[string]string{}}
-	f.Officer = f.Text(officerField)
-	if trouble := checkOfficer(f.Officer); trouble != "" {
-		f.Refuse(officerField, g.Speech(r).Text(trouble))
-		return f, nil
-	}
-	g.cookie(w, r, officerCookie, url.QueryEscape(f.Officer), officerKept)
-	return f, nil
-}
-
-// checkOfficer returns the sentence that says what is wrong with a name.
-func checkOfficer(name string) string {
-	switch {
-	case name == "":
-		return "officer-missing"
-	case utf8.RuneCountInString(name) > officerLength || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return "officer-form"
-	}
-	return ""
+	return &Form{Values: r.PostForm, By: g.Reader(r).By, wrong: map[string]string{}}, nil
 }
 
 // Done leads to a page after a change, which says once what was done: the sentence

@@ -30,12 +30,12 @@ func (s *Shell) language(w http.ResponseWriter, r *http.Request) error {
 		Name: languageCookie, Value: string(chosen), Path: "/", MaxAge: 365 * 24 * 60 * 60,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
 	})
-	http.Redirect(w, r, ownPath(r.URL.Query().Get("back")), http.StatusSeeOther)
+	http.Redirect(w, r, OwnPath(r.URL.Query().Get("back")), http.StatusSeeOther)
 	return nil
 }
 
-// ownPath returns an address of this hub; anything that could lead elsewhere is "/".
-func ownPath(back string) string {
+// OwnPath returns an address of this hub; anything that could lead elsewhere is "/".
+func OwnPath(back string) string {
 	u, err := url.Parse(back)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" ||
 		!strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.ContainsAny(u.Path, "\\\r\n\t") {

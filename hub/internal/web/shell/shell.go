@@ -10,9 +10,9 @@
 //
 //	func New(s *shell.Shell, …) *Pages { return &Pages{Group: s.Group("people", files), …} }
 //
-//	func (p *Pages) Routes(mux *http.ServeMux) {
-//		mux.Handle("GET /employees", p.Page(p.list))
-//		mux.Handle("POST /employees/{id}/status", p.Page(p.saveStatus))
+//	func (p *Pages) Routes(d *door.Door) {
+//		d.Handle("GET /employees", door.To(account.See), p.Page(p.list))
+//		d.Handle("POST /employees/{employee}/status", door.To(account.Register, door.Employee), p.Page(p.saveStatus))
 //	}
 //
 // web calls New and Routes, and names the group in the menu. The group's sentences are
@@ -22,7 +22,7 @@
 // to the same: Posted reads it, Wrong notes what is wrong beside a field, Show with
 // Frame.Code 422 shows it again as it was typed, and Done leads away when all is well.
 //
-// It knows no noun of the hub and reads no store. Beware: nothing here may keep a PIN,
+// It knows no noun of the hub and reads no store; who reads a page it is told by Reader. Beware: nothing here may keep a PIN,
 // which can be a NIP: not in a log, not in a cookie, not in an error.
 package shell
 
@@ -58,8 +58,16 @@ func (l Live) Listening() time.Time {
 	return l.Since
 }
 
-// Entry is one of the menu; its words are page.nav-<section>.
-type Entry struct{ Section, Path string }
+// Entry is one of the menu; its words are page.nav-<section>. It is shown to readers who
+// may do the deed; to all who are logged in where there is none.
+type Entry struct{ Section, Path, Deed string }
+
+// Reader is who reads a page, as far as pages need to know.
+type Reader struct {
+	Name string // empty: nobody is logged in
+	By   string // how they are written beside what they change
+	May  func(deed string) bool
+}
 
 // Options are the parts of a Shell; all are needed.
 type Options struct {
@@ -69,6 +77,7 @@ type Options struct {
 	Now     func() time.Time
 	Zone    *time.Location // of times on pages
 	Menu    []Entry
+	Reader  func(*http.Request) Reader
 }
 
 // Shell is around all pages. It is safe for concurrent use.
@@ -105,17 +114,21 @@ func (s *Shell) Group(area string, files fs.FS) *Group {
 	return g
 }
 
-// Routes adds the shell's own addresses, and the page for all that are nobody's.
-func (s *Shell) Routes(mux *http.ServeMux) {
-	mux.Handle("GET /language/{language}", s.Page(s.language))
-	mux.Handle("GET /assets/{hash}/{name}", s.Page(s.assets.serve))
-	mux.Handle("/", s.Page(func(w http.ResponseWriter, r *http.Request) error {
+// Language remembers the language that the path's {language} names.
+func (s *Shell) Language() http.Handler { return s.Page(s.language) }
+
+// Assets are the files that pages load, by {hash} and {name}.
+func (s *Shell) Assets() http.Handler { return s.Page(s.assets.serve) }
+
+// Nowhere is the page for addresses that are nobody's.
+func (s *Shell) Nowhere() http.Handler {
+	return s.Page(func(w http.ResponseWriter, r *http.Request) error {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
 			return &Problem{Code: http.StatusMethodNotAllowed, Phrase: "only-reads"}
 		}
 		return NotFound("no-page")
-	}))
+	})
 }
 
 // Render returns the text of a group's template NAME.html; nothing is sent before all

@@ -115,7 +115,12 @@ func (g *Group) part(r *http.Request, p Part) (body template.HTML, version strin
 
 // frame puts the frame around a page and sends it.
 func (s *Shell) frame(w http.ResponseWriter, r *http.Request, f frame) error {
-	f.Speech, f.Live, f.Menu, f.Assets, f.Version = s.own.Speech(r), s.Options.Live(), s.Menu, s.assets, s.Version
+	f.Speech, f.Live, f.Assets, f.Version = s.own.Speech(r), s.Options.Live(), s.assets, s.Version
+	for _, e := range s.Menu {
+		if f.Reader.Name != "" && (e.Deed == "" || f.May(e.Deed)) {
+			f.Menu = append(f.Menu, e)
+		}
+	}
 	f.Done = s.takeNotice(w, r)
 	query := r.URL.Query()
 	query.Del("live")

@@ -16,6 +16,7 @@ import (
 type Speech struct {
 	Lang      phrase.Lang
 	Now       time.Time
+	Reader    Reader
 	catalogue *phrase.Catalogue
 	area      string // with the dot
 	zone      *time.Location
@@ -23,8 +24,11 @@ type Speech struct {
 
 // Speech is how the reader of a page of this group is spoken to.
 func (g *Group) Speech(r *http.Request) Speech {
-	return Speech{languageOf(r), g.Now(), g.catalogue, g.area, g.Zone}
+	return Speech{languageOf(r), g.Now(), g.Shell.Reader(r), g.catalogue, g.area, g.Zone}
 }
+
+// May tells whether the reader may do something at all.
+func (s Speech) May(deed string) bool { return s.Reader.May != nil && s.Reader.May(deed) }
 
 // sharedArea holds the sentences that all groups may say.
 const sharedArea = "page."

@@ -10,7 +10,7 @@ import (
 )
 
 func speaker(lang phrase.Lang) Speech {
-	return Speech{lang, time.Date(2020, 1, 30, 0, 30, 0, 0, time.UTC), phrase.New(), sharedArea, time.FixedZone("WIB", 7*60*60)}
+	return Speech{lang, time.Date(2020, 1, 30, 0, 30, 0, 0, time.UTC), Reader{}, phrase.New(), sharedArea, time.FixedZone("WIB", 7*60*60)}
 }
 
 func TestFormsOfTheLanguages(t *testing.T) {
@@ -58,7 +58,7 @@ func TestEveryPutTogetherCodeIsThere(t *testing.T) {
 	catalogue := phrase.New()
 	for _, list := range []struct{ before, after string }{
 		{"month-", "1 2 3 4 5 6 7 8 9 10 11 12"}, {"status-", "other"}, {"verify-", "other"},
-		{"problem-", "no-page only-reads busy ours form host no-site filter"},
+		{"problem-", "no-page only-reads busy ours form host no-site filter login right token token-cannot"},
 	} {
 		for _, after := range strings.Fields(list.after) {
 			if !catalogue.Has("page." + list.before + after) {
@@ -74,8 +74,8 @@ func TestOwnPath(t *testing.T) {
 		"https://example.org/": "/", "//example.org/": "/", "/\\example.org": "/", `\\example.org`: "/", "javascript:alert(1)": "/",
 		"punches": "/", "///example.org": "/", "/%0d%0aSet-Cookie:x": "/", "/%5cexample.org": "/", "/%2f/example.org": "/",
 	} {
-		if got := ownPath(back); got != want {
-			t.Errorf("ownPath(%q) = %q, want %q", back, got, want)
+		if got := OwnPath(back); got != want {
+			t.Errorf("OwnPath(%q) = %q, want %q", back, got, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package sites
 import (
 	"context"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
 )
 
@@ -12,7 +13,7 @@ func (s *Pages) Figures(ctx context.Context) (metrics.Figures, error) {
 	for _, standing := range []Standing{Ready, Starting, Sleeping, Stopped, Interrupted, Missing, Unheard, Unknown} {
 		f.Standings[string(standing)] = 0
 	}
-	sites, _, err := s.sites(ctx, s.Live(), s.Now())
+	sites, _, err := s.sites(ctx, account.Everything(), s.Live(), s.Now())
 	if err != nil {
 		return f, err
 	}

@@ -3,10 +3,13 @@ package sites
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/door"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
@@ -60,9 +63,14 @@ func (s *Pages) overview(w http.ResponseWriter, r *http.Request) error {
 func (s *Pages) overviewView(r *http.Request) (overviewView, error) {
 	ctx := r.Context()
 	v := overviewView{speaker: s.speaker(r), Live: s.Live()}
+	scope := door.Who(r).Scope
 	var err error
-	if v.Sites, v.Strangers, err = s.sites(ctx, v.Live, v.Now); err != nil {
+	if v.Sites, v.Strangers, err = s.sites(ctx, scope, v.Live, v.Now); err != nil {
 		return v, err
+	}
+	if !scope.Whole() { // who knocks at the hub and how it is itself is the agency's business
+		v.sum(nil)
+		return v, nil
 	}
 	if v.Attempts, err = s.store.Attempts(ctx); err != nil {
 		return v, err
@@ -75,8 +83,8 @@ func (s *Pages) overviewView(r *http.Request) (overviewView, error) {
 	return v, nil
 }
 
-// sites reads all sites and, apart, the terminals that nobody registered.
-func (s *Pages) sites(ctx context.Context, live shell.Live, now time.Time) (views []siteView, strangers []store.Terminal, err error) {
+// sites reads all sites of a scope and, apart, the terminals that nobody registered.
+func (s *Pages) sites(ctx context.Context, scope account.Scope, live shell.Live, now time.Time) (views []siteView, strangers []store.Terminal, err error) {
 	all, err := s.store.Sites(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -87,13 +95,19 @@ func (s *Pages) sites(ctx context.Context, live shell.Live, now time.Time) (view
 	}
 	bySite := map[protocol.SiteID][]store.Terminal{}
 	for _, t := range held {
+		if !scope.Terminal(t.Site, t.Serial) {
+			continue
+		}
 		bySite[t.Site] = append(bySite[t.Site], t)
 		if t.Registered.IsZero() {
 			strangers = append(strangers, t)
 		}
 	}
 	for _, o := range all {
-		v, err := view(o, bySite[o.Agent.Site], live, now, s.Zone)
+		if !scope.Site(o.Agent.Site) {
+			continue
+		}
+		v, err := view(o, scope, bySite[o.Agent.Site], live, now, s.Zone)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -102,16 +116,32 @@ func (s *Pages) sites(ctx context.Context, live shell.Live, now time.Time) (view
 	return views, strangers, nil
 }
 
-// view puts together what is known of one site.
-func view(o store.Overview, held []store.Terminal, live shell.Live, now time.Time, zone *time.Location) (siteView, error) {
+// view puts together what is known of one site, as far as a scope reaches there.
+func view(o store.Overview, scope account.Scope, held []store.Terminal, live shell.Live, now time.Time, zone *time.Location) (siteView, error) {
 	st, found, err := open(o)
 	if err != nil {
 		return siteView{}, err
 	}
+	st, o = within(scope, st, o)
 	v := siteView{Overview: o, Reported: found, State: st}
 	v.Standing = standing(st.Status, o.Heard, live.Listening(), now)
 	v.Terminals = terminals(v.Standing, st, held, wall(now, zone))
 	return v, nil
+}
+
+// within leaves out what a site and the hub say of terminals there that are others'.
+func within(scope account.Scope, st reported, o store.Overview) (reported, store.Overview) {
+	if scope.Whole() {
+		return st, o
+	}
+	others := map[string]bool{}
+	st.Terminals = slices.DeleteFunc(slices.Clone(st.Terminals), func(t protocol.Terminal) bool {
+		others[string(t.Serial)] = !scope.Terminal(o.Agent.Site, t.Serial)
+		return others[string(t.Serial)]
+	})
+	st.Conditions = slices.DeleteFunc(slices.Clone(st.Conditions), func(c protocol.Condition) bool { return others[c.Subject] })
+	o.Conditions = slices.DeleteFunc(slices.Clone(o.Conditions), func(c store.Condition) bool { return others[c.Subject] })
+	return st, o
 }
 
 // wall is what a right clock on a wall in the zone shows, in the form in which

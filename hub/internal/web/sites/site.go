@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/door"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
@@ -59,7 +62,9 @@ func (s *Pages) siteDetail(r *http.Request, o store.Overview) (siteDetail, error
 	if err != nil {
 		return v, err
 	}
-	if v.siteView, err = view(o, held, s.Live(), v.Now, s.Zone); err != nil {
+	scope := door.Who(r).Scope
+	held = slices.DeleteFunc(held, func(t store.Terminal) bool { return !scope.Terminal(id, t.Serial) })
+	if v.siteView, err = view(o, scope, held, s.Live(), v.Now, s.Zone); err != nil {
 		return v, err
 	}
 	if v.Receipt, _, err = s.store.Receipt(ctx, id); err != nil {
@@ -70,7 +75,7 @@ func (s *Pages) siteDetail(r *http.Request, o store.Overview) (siteDetail, error
 		return v, err
 	}
 	v.Steps = v.way(v.siteView, last, found, v.Receipt)
-	v.Notices = v.conditions(id, v.State, o.Conditions)
+	v.Notices = v.conditions(id, v.State, v.siteView.Conditions)
 	for i := range v.Notices {
 		v.Notices[i].Site = "" // the page is the site's own
 	}
@@ -83,7 +88,7 @@ func (s *Pages) latestPart(r *http.Request, site protocol.SiteID) shell.Part {
 	return shell.Part{Name: "latest", Every: 2 * time.Second, Data: func() (any, error) {
 		v := latestView{speaker: s.speaker(r), Site: site}
 		var err error
-		v.Latest, err = s.latest(r.Context(), site, v.Now)
+		v.Latest, err = s.latest(r.Context(), door.Who(r).Scope, site, v.Now)
 		return v, err
 	}}
 }
@@ -91,27 +96,50 @@ func (s *Pages) latestPart(r *http.Request, site protocol.SiteID) shell.Part {
 // latest returns the newest punches. A terminal whose clock runs years ahead would
 // stand at the top for years, so nothing beyond tomorrow is looked at. Most often
 // the last hour has enough, and looking at less is quicker.
-func (s *Pages) latest(ctx context.Context, site protocol.SiteID, now time.Time) (punches []store.Punch, err error) {
+func (s *Pages) latest(ctx context.Context, scope account.Scope, site protocol.SiteID, now time.Time) (punches []store.Punch, err error) {
 	const shown = 6
 	const day = 24 * time.Hour
 	here := wall(now, s.Zone)
 	f := store.Filter{Site: site, Newest: true, Limit: shown, To: protocol.NewLocalTime(here.Add(day))}
 	for _, back := range []time.Duration{time.Hour, day, 30 * day} {
 		f.From = protocol.NewLocalTime(here.Add(-back))
-		if punches, err = s.collect(ctx, f); err != nil || len(punches) == shown {
+		if punches, err = s.collect(ctx, scope, f); err != nil || len(punches) == shown {
 			return punches, err
 		}
 	}
 	f.From = ""
-	return s.collect(ctx, f)
+	return s.collect(ctx, scope, f)
 }
 
-func (s *Pages) collect(ctx context.Context, f store.Filter) (punches []store.Punch, err error) {
-	for p, err := range s.store.Punches(ctx, f) {
+// collect reads the punches of a filter that lie within a scope: of part of all terminals,
+// from each of them.
+func (s *Pages) collect(ctx context.Context, scope account.Scope, f store.Filter) (punches []store.Punch, err error) {
+	sources := []store.Filter{f}
+	if !scope.Whole() {
+		terminals, err := s.store.Terminals(ctx, f.Site)
 		if err != nil {
-			return nil, fmt.Errorf("read punches: %w", err)
+			return nil, err
 		}
-		punches = append(punches, p)
+		sources = nil
+		for _, t := range terminals {
+			if scope.Terminal(t.Site, t.Serial) {
+				of := f
+				of.Site, of.Serial = t.Site, t.Serial
+				sources = append(sources, of)
+			}
+		}
+	}
+	for _, of := range sources {
+		for p, err := range s.store.Punches(ctx, of) {
+			if err != nil {
+				return nil, fmt.Errorf("read punches: %w", err)
+			}
+			punches = append(punches, p)
+		}
+	}
+	if len(sources) > 1 {
+		slices.SortFunc(punches, func(a, b store.Punch) int { return b.Cursor().Compare(a.Cursor()) })
+		punches = punches[:min(f.Limit, len(punches))]
 	}
 	return punches, nil
 }

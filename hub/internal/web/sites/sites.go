@@ -12,7 +12,9 @@ import (
 	"iter"
 	"net/http"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/door"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
@@ -45,9 +47,9 @@ type Pages struct {
 func New(s *shell.Shell, store Store) *Pages { return &Pages{s.Group("page", files), store} }
 
 // Routes adds the pages' addresses.
-func (s *Pages) Routes(mux *http.ServeMux) {
-	mux.Handle("GET /{$}", s.Page(s.overview))
-	mux.Handle("GET /sites/{site}", s.Page(s.site))
+func (s *Pages) Routes(d *door.Door) {
+	d.Handle("GET /{$}", door.To(account.See), s.Page(s.overview))
+	d.Handle("GET /sites/{site}", door.To(account.See, door.Site), s.Page(s.site))
 }
 
 // speaker says what is particular to sites.

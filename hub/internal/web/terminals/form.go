@@ -39,7 +39,7 @@ func (p *Pages) approve(w http.ResponseWriter, r *http.Request) error {
 		return shell.BadRequest("form")
 	}
 	if form.Good() {
-		err := p.Holding.Approve(r.Context(), v.Site, v.Serial, plan, form.Officer, p.Now())
+		err := p.Holding.Approve(r.Context(), v.Site, v.Serial, plan, form.By, p.Now())
 		switch {
 		case err == nil:
 			p.Done(w, r, v.Path(""), "notice-approved")
@@ -118,7 +118,7 @@ func (p *Pages) saveMode(w http.ResponseWriter, r *http.Request) error {
 		form.Refuse("mode", v.Text("mode-missing"))
 	}
 	if form.Good() {
-		by := directory.By{Who: form.Officer, At: p.Now(), Act: "terminal mode", Subject: string(v.Serial)}
+		by := directory.By{Who: form.By, At: p.Now(), Act: "terminal mode", Subject: string(v.Serial)}
 		_, err = p.Modes.SetMode(r.Context(), by, v.Known.ID, mode)
 		var refused decision.Refusal
 		if errors.As(err, &refused) {

@@ -99,8 +99,8 @@ func (p *Pages) listView(r *http.Request, q question) (listView, error) {
 	var rows []listRow
 	for _, t := range all {
 		known, found := v.Register.TerminalBy(t.Site, t.Serial)
-		if !found {
-			continue // registered since the register was read
+		if !found || !v.Scope.Terminal(t.Site, t.Serial) {
+			continue // others', or registered since the register was read
 		}
 		code := wording.StandingCode(t)
 		row := listRow{Terminal: t, Unit: v.Responsible(known.ID), Code: code, Badge: badge(code),

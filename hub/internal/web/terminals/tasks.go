@@ -2,6 +2,7 @@ package terminals
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
@@ -54,6 +55,7 @@ func (p *Pages) tasksView(r *http.Request) (tasksView, error) {
 	if err != nil {
 		return v, err
 	}
+	all = slices.DeleteFunc(all, func(t whereabouts.Task) bool { return !v.Scope.Terminal(t.Site, t.Serial) })
 	v.Count = len(all)
 	for _, t := range all[:min(tasksShown, len(all))] {
 		row := taskRow{Task: t, More: max(0, len(t.Employees)-namesShown), Due: v.Words().Due(t.Act, len(t.Employees)),

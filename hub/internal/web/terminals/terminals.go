@@ -14,9 +14,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/door"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/people"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/whereabouts"
@@ -63,14 +65,15 @@ type Pages struct {
 func New(s *shell.Shell, o Options) *Pages { return &Pages{s.Group("terminals", files), o} }
 
 // Routes adds the pages' addresses.
-func (p *Pages) Routes(mux *http.ServeMux) {
-	mux.Handle("GET /terminals", p.Page(p.list))
-	mux.Handle("GET /terminals/tasks", p.Page(p.tasks))
-	mux.Handle("GET /terminals/{site}/{serial}", p.Page(p.terminal))
-	mux.Handle("GET /terminals/{site}/{serial}/approval", p.Page(p.askApproval))
-	mux.Handle("POST /terminals/{site}/{serial}/approval", p.Page(p.approve))
-	mux.Handle("GET /terminals/{site}/{serial}/mode", p.Page(p.askMode))
-	mux.Handle("POST /terminals/{site}/{serial}/mode", p.Page(p.saveMode))
+func (p *Pages) Routes(d *door.Door) {
+	command := door.To(account.Command, door.Terminal)
+	d.Handle("GET /terminals", door.To(account.See), p.Page(p.list))
+	d.Handle("GET /terminals/tasks", door.To(account.See), p.Page(p.tasks))
+	d.Handle("GET /terminals/{site}/{serial}", door.To(account.See, door.Terminal), p.Page(p.terminal))
+	d.Handle("GET /terminals/{site}/{serial}/approval", command, p.Page(p.askApproval))
+	d.Handle("POST /terminals/{site}/{serial}/approval", command, p.Page(p.approve))
+	d.Handle("GET /terminals/{site}/{serial}/mode", command, p.Page(p.askMode))
+	d.Handle("POST /terminals/{site}/{serial}/mode", command, p.Page(p.saveMode))
 }
 
 // speech is how a reader is told of terminals.

@@ -1,0 +1,144 @@
+package hub
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
+)
+
+// ErrLoopback says that the pages would be open to the network without TLS.
+var ErrLoopback = errors.New("without a certificate the pages listen on a loopback address only, such as 127.0.0.1:8080; name one with --pages-cert and --pages-key")
+
+// pagesDoor is where the pages listen, and with which certificates; nil: plain HTTP.
+type pagesDoor struct {
+	net.Listener
+	certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+}
+
+// openPages opens the pages' address. Beyond loopback there is no way without TLS: by the
+// files that are named, or else by the certificates of the hub's authority.
+func openPages(c Config) (p pagesDoor, err error) {
+	host, _, err := net.SplitHostPort(c.Pages)
+	if err != nil {
+		return p, fmt.Errorf("address of the pages %q: %w", c.Pages, err)
+	}
+	ip := net.ParseIP(host)
+	switch {
+	case c.PagesCert != "" || c.PagesKey != "":
+		files := &certificateFiles{cert: c.PagesCert, key: c.PagesKey, logger: c.Logger}
+		if _, err := files.get(nil); err != nil {
+			return p, err
+		}
+		p.certificate = files.get
+	case ip != nil && ip.IsLoopback():
+	case c.Certificate != nil:
+		p.certificate = c.Certificate
+	default:
+		return p, fmt.Errorf("address of the pages %q: %w", c.Pages, ErrLoopback)
+	}
+	if p.Listener, err = net.Listen("tcp", c.Pages); err != nil {
+		return p, fmt.Errorf("open the pages' address: %w", err)
+	}
+	return p, nil
+}
+
+// url is where browsers find the pages.
+func (p pagesDoor) url() string {
+	scheme := "http"
+	if p.certificate != nil {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(p.Addr().String())
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		if host, err = os.Hostname(); err == nil {
+			return scheme + "://" + net.JoinHostPort(host, port)
+		}
+	}
+	return scheme + "://" + p.Addr().String()
+}
+
+// named tells whether the pages have a certificate for a host's name, and so go by it.
+func (p pagesDoor) named(host string) bool {
+	if p.certificate == nil {
+		return false
+	}
+	c, err := p.certificate(&tls.ClientHelloInfo{ServerName: host})
+	return err == nil && c.Leaf != nil && c.Leaf.VerifyHostname(host) == nil
+}
+
+// serve answers until the server is shut.
+func (p pagesDoor) serve(server *http.Server) error {
+	if p.certificate == nil {
+		return server.Serve(p)
+	}
+	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: p.certificate}
+	return server.ServeTLS(p, "", "")
+}
+
+// certificateFiles are a certificate and its key in files that somebody renews.
+type certificateFiles struct {
+	cert, key string
+	logger    *slog.Logger
+
+	mu     sync.Mutex // guards what follows
+	held   *tls.Certificate
+	state  [2]time.Time // of the files when they were last looked at
+	failed bool         // what is in them now cannot be read
+}
+
+// get returns the certificate that is in the files now; the one of before while what is
+// in them cannot be read.
+func (f *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var state [2]time.Time
+	for i, name := range []string{f.cert, f.key} {
+		if info, err := os.Stat(name); err == nil {
+			state[i] = info.ModTime()
+		}
+	}
+	if f.held != nil && state == f.state {
+		return f.held, nil
+	}
+	f.state = state
+	c, err := tls.LoadX509KeyPair(f.cert, f.key)
+	if err != nil {
+		if f.held == nil {
+			return nil, fmt.Errorf("read certificate of the pages: %w", err)
+		}
+		if !f.failed {
+			f.logger.Error("the certificate of the pages changed and cannot be read; the one of before stays", "file", f.cert, "error", err)
+		}
+		f.failed = true
+		return f.held, nil
+	}
+	f.held, f.failed = &c, false
+	return f.held, nil
+}
+
+// invite makes the link of the first administrator while there is none, and tells it.
+func (h *Hub) invite(ctx context.Context, pages string) error {
+	code, err := h.accounts.FirstLink(ctx, account.By{Who: "sidik-hub run"})
+	if err != nil || code == "" {
+		return err
+	}
+	if h.config.Invite != nil {
+		h.config.Invite(LinkPath(pages, code))
+	}
+	return nil
+}
+
+// LinkPath is the address of a link to choose a password, at pages that may not be known.
+func LinkPath(pages, code string) string {
+	return cmp.Or(pages, "http://127.0.0.1:8080") + "/link/" + code
+}

@@ -92,7 +92,7 @@ func (w *world) hubArgs() []string {
 func (o *office) writeConfig() string {
 	terminal := o.config.Terminals[0]
 	path := filepath.Join(o.w.dir, string(o.site)+".toml")
-	text := fmt.Sprintf("site = %q\ndata = %q\n[hub]\nbroker = %q\nkey = %q\n", o.site, o.config.Data, o.config.Hub.Broker, o.config.Hub.Key)
+	text := fmt.Sprintf("site = %q\ndata = %q\n[hub]\nbroker = %q\nroot = %q\n", o.site, o.config.Data, o.config.Hub.Broker, o.config.Hub.Root)
 	text += "[finder]\nscan = false\n"
 	if a := o.config.Apply; a.Rush != nil {
 		text += fmt.Sprintf("[apply]\nrush = []\nmax_deleted_users = %d\nmax_deleted_percent = %d\n", a.MaxDeletedUsers, a.MaxDeletedPercent)

@@ -22,6 +22,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt/mqtttest"
+	"github.com/bkpsdmd-babel/sidik/protocol/trust/trusttest"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk/zktest"
 )
@@ -63,7 +64,7 @@ type world struct {
 	broker mqtttest.Broker  // nil: the hub's own
 	listen string           // address of the hub's own broker
 	hub    *running         // nil while it is stopped
-	key    string           // the hub's fingerprint
+	root   trusttest.Root   // the agency's
 	now    func() time.Time // the hub's clock; nil: the machine's
 	form   zktest.Form      // of the terminals' answers
 	room   int              // for fingers on each terminal; 0: what its family has
@@ -71,12 +72,14 @@ type world struct {
 
 func newWorld(t testing.TB, broker mqtttest.Broker) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), broker: broker, listen: freeAddress(t)}
-	key, _, err := hub.LoadKey(w.hubData())
+	w := &world{t: t, dir: t.TempDir(), broker: broker, listen: freeAddress(t), root: trusttest.NewRoot(t)}
+	request, err := hub.KeyRequest(w.hubData(), time.Now(), false)
+	if err == nil {
+		_, err = hub.InstallKeys(w.hubData(), w.root.Sign(t, request))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.key = string(key.Public().Fingerprint())
 	t.Cleanup(func() { w.stopHub() })
 	return w
 }
@@ -210,7 +213,7 @@ func (w *world) newOffice(site, profile string, punches int) *office {
 	o := &office{w: w, site: protocol.SiteID(site), terminal: terminal, config: config.Config{
 		Site: site,
 		Data: filepath.Join(w.dir, site),
-		Hub:  config.Hub{Broker: w.brokers()[0], Key: w.key},
+		Hub:  config.Hub{Broker: w.brokers()[0], Root: string(w.root.Fingerprint())},
 		Buffer: config.Buffer{
 			MaxMB: 64, RetentionDays: 90, RetainPunches: 50_000,
 		},

@@ -17,11 +17,14 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/config"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/apply"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/clock"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/collect"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/enrol"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/finder"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/health"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/job"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/keyring"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/outbox"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/panel"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
@@ -36,13 +39,14 @@ import (
 type Options struct {
 	Config  config.Config
 	Version string
+	Built   time.Time // when the program was; zero: not known
 	Logger  *slog.Logger
 	// Check examines a buffer file before it is opened, in another process,
 	// because a damaged one can end the process that maps it.
 	Check func(ctx context.Context, path string) error
 	Pins  panel.Pins // of the panel; the zero value is none
 	// Lines may be empty: intervals of the uplink for tests.
-	StateEvery, ResendAfter, BackoffMax time.Duration
+	StateEvery, ResendAfter, RetryMin, BackoffMax time.Duration
 	// Pulse hears from the loops that read terminals and talk to the hub; may be nil.
 	Pulse *pulse.Pulse
 }
@@ -50,7 +54,6 @@ type Options struct {
 // Files of the data folder, beside the buffer's.
 const (
 	keyFile      = "agent.key"
-	sealingFile  = "sealing.key"
 	rosterFolder = "rosters"
 	jobFolder    = "jobs"
 )
@@ -66,11 +69,23 @@ func LoadKey(data string) (key seal.SigningKey, created bool, err error) {
 	return seal.LoadOrCreate(filepath.Join(data, keyFile))
 }
 
+// PutClaim gives the agent of a data folder the code that lets it in. A running agent
+// finds it within seconds.
+func PutClaim(data string, code protocol.ClaimCode) error {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return fmt.Errorf("make data folder: %w", err)
+	}
+	return enrol.PutCode(data, code)
+}
+
 // Agent is one office's agent. Open it, run it once, close it.
 type Agent struct {
 	o       Options
 	site    protocol.SiteID
 	started time.Time
+	clock   *clock.Clock
+	keys    *keyring.Keyring
+	enrol   *enrol.Enrolment // nil: admitted by hand
 	buffer  *buffer.Buffer
 	finder  *finder.Finder
 	collect *collect.Collector
@@ -84,12 +99,19 @@ type Agent struct {
 // Open makes the key on first use and opens the buffer. Nothing runs yet, and
 // nothing of it needs a network.
 func Open(ctx context.Context, o Options) (*Agent, error) {
-	key, created, err := LoadKey(o.Config.Data)
+	if err := os.MkdirAll(o.Config.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make data folder: %w", err)
+	}
+	clock, err := clock.Open(clock.Options{Dir: o.Config.Data, Built: o.Built, Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}
-	if created {
-		o.Logger.Info("agent key made; the hub's operator admits it", "fingerprint", string(key.Public().Fingerprint()))
+	keys, err := keyring.Open(keyring.Options{Dir: o.Config.Data, Root: seal.Fingerprint(o.Config.Hub.Root), Now: clock.Now})
+	if err != nil {
+		return nil, err
+	}
+	if keys.Created() {
+		o.Logger.Info("agent key made", "fingerprint", string(keys.Identity().Public().Fingerprint()))
 	}
 	b, opening, err := buffer.Open(ctx, buffer.Options{
 		Dir:           o.Config.Data,
@@ -106,7 +128,7 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 		o.Logger.Error("the buffer was damaged; every terminal is read again from the start",
 			"moved_to", opening.Quarantined, "salvaged", opening.Salvaged)
 	}
-	a := &Agent{o: o, site: protocol.SiteID(o.Config.Site), started: time.Now(), buffer: b}
+	a := &Agent{o: o, site: protocol.SiteID(o.Config.Site), started: time.Now(), clock: clock, keys: keys, buffer: b}
 	a.finder = a.newFinder()
 	drivers := drivers(o.Config.Terminals, a.finder)
 	out, err := outbox.Open(outbox.Options{Site: a.site, Dir: filepath.Join(o.Config.Data, rosterFolder), Changed: func() { a.jobs.Wake() }})
@@ -114,10 +136,10 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 		o.Logger.Error("templates that waited for the hub were damaged, and are set aside", "count", out.Damaged())
 	}
 	if err == nil {
-		a.apply, err = newApplier(o, drivers, out, func() { a.health.Signal() })
+		a.apply, err = a.newApplier(drivers, out)
 	}
 	if err == nil {
-		a.jobs, err = newJobs(o, drivers, out, a.apply)
+		a.jobs, err = a.newJobs(drivers, out)
 	}
 	if err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -126,15 +148,16 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 		Terminals:    terminals(o.Config.Terminals, drivers, a.finder),
 		Buffer:       b,
 		Log:          o.Logger,
-		ClockTrusted: func() bool { return health.Clock() == protocol.ClockSynchronised },
+		ClockTrusted: func() bool { return clock.State() == protocol.ClockSynchronised },
 		Pulse:        o.Pulse,
 	})
+	a.enrol = a.newEnrolment(o.Config.Hub)
 	a.health = health.New(health.Options{
-		Key: key.Public(), Version: o.Version, Buffer: b, Terminals: a.collect, Finder: a.finder, Rosters: a.apply, Clock: health.Clock,
+		Key: keys.Identity().Public(), Version: o.Version, Buffer: b, Terminals: a.collect, Finder: a.finder, Rosters: a.apply, Enrolled: a.enrolled, Clock: clock.State,
 	})
 	a.uplink = uplink.New(uplink.Options{
-		Site: a.site, Key: key, Hub: seal.Fingerprint(o.Config.Hub.Key), Broker: []string{o.Config.Hub.Broker},
-		Buffer: b, Health: a.health, Holdings: a.apply, Jobs: a.jobs, Outbox: out, Now: now, Receipt: a.receipt, Logger: o.Logger,
+		Site: a.site, Key: keys.Identity(), Hub: keys, Line: line{keys, o.Config.Hub.Broker},
+		Buffer: b, Health: a.health, Holdings: a.apply, Jobs: a.jobs, Outbox: out, Now: a.now, Receipt: a.receipt, Logger: o.Logger,
 		StateEvery: o.StateEvery, ResendAfter: o.ResendAfter, BackoffMax: o.BackoffMax, Pulse: o.Pulse,
 	})
 	a.panel = panel.New(panel.Options{Pins: o.Pins, Site: a.office, Read: a.readAll, Log: o.Logger})
@@ -184,42 +207,31 @@ func terminals(configured []config.Terminal, drivers []*zkdriver.Driver, found *
 	return list
 }
 
-// newApplier makes the sealing key on first use and opens what is kept of rosters.
-func newApplier(o Options, drivers []*zkdriver.Driver, out *outbox.Outbox, changed func()) (*apply.Applier, error) {
-	sealing, _, err := seal.LoadOrCreateSealing(filepath.Join(o.Config.Data, sealingFile))
-	if err != nil {
-		return nil, err
-	}
+// newApplier opens what is kept of rosters.
+func (a *Agent) newApplier(drivers []*zkdriver.Driver, out *outbox.Outbox) (*apply.Applier, error) {
+	o := a.o
 	list := make([]apply.Terminal, len(drivers))
 	for i, t := range o.Config.Terminals {
 		list[i] = apply.Terminal{Serial: protocol.Serial(t.Serial), Keeper: drivers[i]}
 	}
 	return apply.New(apply.Options{
-		Site: protocol.SiteID(o.Config.Site), Dir: filepath.Join(o.Config.Data, rosterFolder), Sealing: sealing, Out: out, Terminals: list,
+		Site: protocol.SiteID(o.Config.Site), Dir: filepath.Join(o.Config.Data, rosterFolder), Keys: a.keys, Out: out, Terminals: list,
 		Brake: apply.Brake{Users: o.Config.Apply.MaxDeletedUsers, Percent: o.Config.Apply.MaxDeletedPercent},
-		Calm:  o.Config.Apply.Calm, Changed: changed, Logger: o.Logger,
+		Calm:  o.Config.Apply.Calm, Changed: func() { a.health.Signal() }, Logger: o.Logger,
 	})
 }
 
 // newJobs opens what is kept of jobs. They share drivers and outbox with the rosters.
-func newJobs(o Options, drivers []*zkdriver.Driver, out *outbox.Outbox, holdings job.Holdings) (*job.Jobs, error) {
+func (a *Agent) newJobs(drivers []*zkdriver.Driver, out *outbox.Outbox) (*job.Jobs, error) {
+	o := a.o
 	list := make([]job.Terminal, len(drivers))
 	for i, t := range o.Config.Terminals {
 		list[i] = job.Terminal{Serial: protocol.Serial(t.Serial), Keeper: drivers[i]}
 	}
 	return job.New(job.Options{
-		Dir: filepath.Join(o.Config.Data, jobFolder), Terminals: list, Out: out, Holdings: holdings,
-		Now: now, Calm: o.Config.Apply.Calm, Logger: o.Logger,
+		Dir: filepath.Join(o.Config.Data, jobFolder), Terminals: list, Out: out, Holdings: a.apply,
+		Now: a.now, Calm: o.Config.Apply.Calm, Logger: o.Logger,
 	})
-}
-
-// now is the time for messages: nil while the clock is only held.
-func now() *time.Time {
-	if health.Clock() != protocol.ClockSynchronised {
-		return nil
-	}
-	t := time.Now()
-	return &t
 }
 
 // receipt hears what the buffer made of a receipt.
@@ -251,6 +263,10 @@ func (a *Agent) Run(ctx context.Context) error {
 			}
 		})
 	}
+	if a.enrol != nil {
+		start("enrolment", a.enrol.Run)
+	}
+	start("clock", a.clock.Run)
 	start("collect", a.collect.Run)
 	start("finder", a.finder.Run)
 	start("apply", a.apply.Run)

@@ -45,7 +45,7 @@ func office(t *testing.T, subnet, port string, terminals ...config.Terminal) *ag
 	t.Helper()
 	scan, live := true, true
 	c := config.Config{
-		Site: "samsat-belitung", Data: t.TempDir(), Hub: config.Hub{Broker: "tcp://127.0.0.1:1", Key: strings.Repeat("ab", 32)},
+		Site: "samsat-belitung", Data: t.TempDir(), Hub: config.Hub{Broker: "tcp://127.0.0.1:1", Root: strings.Repeat("ab", 32)},
 		Buffer: config.Buffer{MaxMB: 16, RetentionDays: 90, RetainPunches: 1000},
 		Finder: config.Finder{Scan: &scan, Subnets: []config.Subnet{{Prefix: netip.MustParsePrefix(subnet)}}},
 	}

@@ -26,15 +26,6 @@ func LoadKey(data string) (key seal.SigningKey, created bool, err error) {
 	return seal.LoadOrCreate(filepath.Join(data, keyFile))
 }
 
-// LoadSealingKey reads the key to which sites seal what only the hub may read, or
-// makes it on first use.
-func LoadSealingKey(data string) (key seal.SealingKey, created bool, err error) {
-	if err := os.MkdirAll(data, 0o700); err != nil {
-		return seal.SealingKey{}, false, fmt.Errorf("make data folder: %w", err)
-	}
-	return seal.LoadOrCreateSealing(filepath.Join(data, sealingFile))
-}
-
 // OpenStore opens the hub's database: dsn, or SQLite in the data folder. It may
 // be opened beside a running hub.
 func OpenStore(ctx context.Context, data, dsn string) (*store.Store, error) {

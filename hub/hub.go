@@ -28,6 +28,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/ingest"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/job"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/keyring"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/pull"
@@ -40,7 +41,6 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/whereabouts"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
-	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
@@ -85,7 +85,6 @@ var ErrRunning = errors.New("another hub runs in this data folder; stop it first
 // Files of the data folder.
 const (
 	keyFile      = "hub.key"
-	sealingFile  = "sealing.key"
 	databaseFile = "hub.db"
 	brokerFolder = "broker"
 	runFile      = "run.json"
@@ -96,7 +95,7 @@ const (
 // Hub is one running hub.
 type Hub struct {
 	config    Config
-	key       seal.SigningKey
+	keys      *keyring.Keyring
 	store     *store.Store
 	accounts  *account.Accounts
 	register  *directory.Directory
@@ -129,19 +128,15 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	key, created, err := LoadKey(c.Data)
+	keys, err := keyring.Open(c.Data)
 	if err != nil {
 		return err
 	}
-	if created {
-		c.Logger.Info("hub key made", "fingerprint", string(key.Public().Fingerprint()))
+	if keys.Created() {
+		c.Logger.Info("hub keys made", "fingerprint", string(keys.Signing().Public().Fingerprint()))
 	}
-	sealing, created, err := LoadSealingKey(c.Data)
-	if err != nil {
-		return err
-	}
-	if created {
-		c.Logger.Info("sealing key made", "fingerprint", string(sealing.Public().Fingerprint()))
+	if keys.Document().IsZero() {
+		c.Logger.Warn("the agency's root has not signed this hub's keys: no agent will believe it; see: sidik-hub key request")
 	}
 	s, err := OpenStore(ctx, c.Data, c.Database)
 	if err != nil {
@@ -154,7 +149,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	held, register := holding.New(s), directory.New(s, placement.Usual())
 	jobs := job.New(s, register)
-	h := &Hub{config: c, key: key, store: s, accounts: account.New(s, time.Now), register: register, held: held, fingers: fingers, metrics: metrics.New(c.Version), brokers: c.Brokers}
+	h := &Hub{config: c, keys: keys, store: s, accounts: account.New(s, time.Now), register: register, held: held, fingers: fingers, metrics: metrics.New(c.Version), brokers: c.Brokers}
 	if len(c.Brokers) == 0 {
 		b, err := broker.Start(ctx, broker.Options{Dir: filepath.Join(c.Data, brokerFolder), Listen: c.MQTT, Logger: c.Logger})
 		if err != nil {
@@ -164,7 +159,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		h.brokers = []string{b.URL()}
 	}
 	h.dispatch = dispatch.New(dispatch.Options{
-		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Key: key, Sealing: sealing.Public(), Version: c.Version, Logger: c.Logger, Pulse: c.Pulse,
+		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Key: keys.Signing(), Keys: keys.Document().Message(), Version: c.Version, Logger: c.Logger, Pulse: c.Pulse,
 		Sent: func(n int) {
 			for range n {
 				h.metrics.Receipt()
@@ -177,7 +172,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		},
 	})
 	h.ingest = ingest.New(ingest.Options{
-		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Dispatch: h.dispatch, Meter: h.metrics, Hub: key.Public(), Sealing: sealing,
+		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Dispatch: h.dispatch, Meter: h.metrics, Keys: keys,
 		Workers: runtime.GOMAXPROCS(0), Logger: c.Logger, Pulse: c.Pulse,
 	})
 	h.jobs = jobs
@@ -227,7 +222,7 @@ func (h *Hub) run(ctx context.Context, pages pagesDoor) error {
 		MaxHeaderBytes:    32 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	addresses := Addresses{Brokers: h.brokers, Pages: pages.url(), Key: string(h.key.Public().Fingerprint())}
+	addresses := Addresses{Brokers: h.brokers, Pages: pages.url(), Key: string(h.keys.Signing().Public().Fingerprint())}
 	if err := writeAddresses(h.config.Data, addresses); err != nil {
 		return errors.Join(err, pages.Close())
 	}

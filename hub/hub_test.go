@@ -17,6 +17,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt/mqtttest"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+	"github.com/bkpsdmd-babel/sidik/protocol/trust/trusttest"
 )
 
 const (
@@ -72,6 +73,7 @@ func TestRosterOfAnotherProcessReachesTheSite(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			data, ctx := t.TempDir(), t.Context()
+			vouch(t, data)
 			at := run(t, hub.Config{Data: data, Brokers: brokers(), MQTT: "127.0.0.1:0", Pages: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
 			fingerprint, err := seal.ParseFingerprint(at.Key)
 			ok(t, err)
@@ -190,4 +192,18 @@ func (o *office) open(e protocol.Envelope) (got received, err error) {
 	}
 	got.envelope = e
 	return got, json.Unmarshal(text, &got.roster)
+}
+
+// vouch has a root sign the hub's keys.
+func vouch(t testing.TB, data string) trusttest.Root {
+	t.Helper()
+	root := trusttest.NewRoot(t)
+	request, err := hub.KeyRequest(data, time.Now(), false)
+	if err == nil {
+		_, err = hub.InstallKeys(data, root.Sign(t, request))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
 }

@@ -61,7 +61,7 @@ func benchmarkOpen(b *testing.B, punches int) {
 }
 
 func topicOf(m message) string {
-	return m.envelope.Topic().String()
+	return m.topic()
 }
 
 func BenchmarkDecodeBody100(b *testing.B) {

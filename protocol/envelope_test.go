@@ -19,7 +19,7 @@ import (
 func receiptMessage(t testing.TB) (topic string, text []byte) {
 	m := messages(t)["receipt"]
 	m.envelope.Subject = "X100C0001"
-	return m.envelope.Topic().String(), write(t, m.envelope, m.body, m.key)
+	return m.topic(), write(t, m.envelope, m.body, m.key)
 }
 
 // One row for each field of the envelope: the message is written again with only
@@ -231,7 +231,7 @@ func TestInto(t *testing.T) {
 		{"a good body", `{"status":"born","generation":{"id":"` + fixedHash("g").String() + `","number":1},"version":"v0"}`, &protocol.Hub{}, ""},
 		{"an unknown field", `{"status":"born","mood":"good"}`, &protocol.Hub{}, "mood"},
 		{"a field of another type", `{"status":7}`, &protocol.Hub{}, "status"},
-		{"no key", `{"signing":[]}`, &protocol.KeyList{}, "without a signing key"},
+		{"no key", `{"signing":[]}`, &protocol.KeyList{}, "without the root key"},
 		{"a receipt without a generation", `{"epochs":[]}`, &protocol.Receipt{}, "without a generation"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -43,6 +43,7 @@ func fixedKey(t testing.TB, name string) seal.SigningKey {
 
 func agentKey(t testing.TB) seal.SigningKey { return fixedKey(t, "agent") }
 func hubKey(t testing.TB) seal.SigningKey   { return fixedKey(t, "hub") }
+func rootKey(t testing.TB) seal.SigningKey  { return fixedKey(t, "root") }
 
 // sealingKey is a site's sealing key, made from a seed that is written here.
 func sealingKey(t testing.TB) seal.SealingKey {
@@ -168,6 +169,10 @@ func messages(t testing.TB) map[string]message {
 	lost := protocol.State{Status: protocol.StatusLost, Boot: state.Boot, Key: agent.Public(), Version: state.Version, Clock: protocol.ClockHeld, Epoch: s.Epoch, Receipt: json.RawMessage("null")}
 	will := of(up, protocol.KindState, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, protocol.WillMessage)})
 	will.At = nil
+	code, err := protocol.ParseClaimCode("K7QM-2XWD-9RTA")
+	if err != nil {
+		t.Fatal(err)
+	}
 	return map[string]message{
 		"state":         {of(up, protocol.KindState, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 1)}), state, agent},
 		"state-rosters": {of(up, protocol.KindState, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 6)}), keeping, agent},
@@ -175,8 +180,13 @@ func messages(t testing.TB) map[string]message {
 		"punches":       {of(up, protocol.KindPunches, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 2)}), s, agent},
 		"receipt":       {of(down, protocol.KindReceipt, protocol.Seq{Life: 3, Counter: 18}), receipt, hub},
 		"hub":           {of(all, protocol.KindHub, protocol.Seq{Life: 3, Counter: 1}), protocol.Hub{Status: protocol.HubBorn, Generation: receipt.Generation, Version: "v0.1.0"}, hub},
-		"keys-sealing": {of(all, protocol.KindKeys, protocol.Seq{Life: 3, Counter: 3}), protocol.KeyList{Signing: []seal.PublicKey{hub.Public()},
-			Sealing: []seal.SealingPublic{sealingKey(t).Public()}}, hub},
+		"keys":          {of(all, protocol.KindKeys, protocol.Seq{Life: 1, Counter: 2}), keyList(t), rootKey(t)},
+		"claim": {of(up, protocol.KindClaim, protocol.Seq{Life: 1, Counter: 1}), protocol.Claim{Code: code, Key: agent.Public(),
+			TLS: []byte("public key, PKIX"), Terminals: []protocol.Serial{"X100C0001"}, Version: "v0.1.0"}, agent},
+		"renewal": {of(up, protocol.KindRenewal, protocol.Seq{Life: 5, Counter: 3}), protocol.Renewal{
+			TLS: []byte("public key, PKIX"), Version: "v0.1.0"}, agent},
+		"grant": {of(down, protocol.KindGrant, protocol.Seq{Life: 5, Counter: 3}), protocol.Grant{Certificate: []byte("certificate, DER"),
+			Until: *instant("2026-04-02T00:00:00Z"), Renew: *instant("2026-03-03T00:00:00Z"), Brokers: []string{"ssl://hub.example.go.id:8883"}}, hub},
 		"roster": {ofTerminal(of(down, protocol.KindRoster, protocol.Seq{Life: 3, Counter: 7})), protocol.Roster{AsOf: "2026-02-01", Mode: "enforce", Users: 57, Fingers: 112,
 			Doc: protocol.Document{Digest: fixedHash("roster"), Size: 40_000, Box: fixedBox()}}, hub},
 		"roster-head": {ofTerminal(of(down, protocol.KindRoster, protocol.Seq{Life: 3, Counter: 8})), protocol.Roster{AsOf: "2026-02-01", Mode: "observe", Users: 3000, Fingers: 9000,
@@ -202,8 +212,28 @@ func messages(t testing.TB) map[string]message {
 		"progress-blocked": {of(up, protocol.KindProgress, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 8)}), protocol.Progress{
 			Job: protocol.Seq{Life: 3, Counter: 13}, Serial: "X100C0001", Step: protocol.StepBegun, Ended: protocol.EndedBlocked, Reason: "users-full"}, agent},
 		"templates-captured": {of(up, protocol.KindTemplatesUp, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 9)}), captured, agent},
-		"keys":               {of(all, protocol.KindKeys, protocol.Seq{Life: 3, Counter: 2}), protocol.KeyList{Signing: []seal.PublicKey{hub.Public()}}, hub},
 	}
+}
+
+// keyList is a keys document: a present key of the hub, and an older one that counts
+// for a while.
+func keyList(t testing.TB) protocol.KeyList {
+	until := time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)
+	return protocol.KeyList{
+		Root:    rootKey(t).Public(),
+		Signing: []protocol.HubKey{{Key: hubKey(t).Public()}, {Key: fixedKey(t, "hub before").Public(), Until: &until}},
+		Sealing: []seal.SealingPublic{sealingKey(t).Public()}, Authorities: [][]byte{[]byte("certificate, DER")},
+		Release: []seal.PublicKey{fixedKey(t, "release").Public()},
+	}
+}
+
+// topic is where a message belongs; those that travel over HTTPS have none.
+func (m message) topic() string {
+	switch m.envelope.Kind {
+	case protocol.KindClaim, protocol.KindRenewal, protocol.KindGrant:
+		return ""
+	}
+	return m.envelope.Topic().String()
 }
 
 // write is a second writer of messages, made from the contract's description
@@ -253,11 +283,13 @@ func plainJSON(t testing.TB, v any) []byte {
 
 // known finds the two fixed keys.
 func known(t testing.TB) protocol.Keys {
-	agent, hub := agentKey(t).Public(), hubKey(t).Public()
+	agent, hub, root := agentKey(t).Public(), hubKey(t).Public(), rootKey(t).Public()
 	return func(s protocol.SiteID, id seal.KeyID) (seal.PublicKey, bool) {
 		switch {
 		case id == hub.KeyID():
 			return hub, true
+		case id == root.KeyID() && s == protocol.HubSite:
+			return root, true
 		case id == agent.KeyID() && s == site:
 			return agent, true
 		}

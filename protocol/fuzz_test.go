@@ -48,7 +48,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("written back: %s\nparsed:       %s", back, text)
 		}
 		for _, into := range []any{&protocol.State{}, &protocol.Segment{}, &protocol.Receipt{}, &protocol.Hub{}, &protocol.KeyList{},
-			&protocol.Job{}, &protocol.Progress{}, &protocol.Templates{}} {
+			&protocol.Job{}, &protocol.Progress{}, &protocol.Templates{}, &protocol.Claim{}, &protocol.Renewal{}, &protocol.Grant{}} {
 			e.Body = body
 			if err := e.Into(into); err != nil && protocol.ReasonOf(err) != protocol.ReasonBody {
 				t.Errorf("Into(%T) = %v, want a refusal of the body", into, err)
@@ -77,7 +77,7 @@ func FuzzParseCanonical(f *testing.F) {
 
 func FuzzParseTopic(f *testing.F) {
 	for _, m := range messages(f) {
-		f.Add(m.envelope.Topic().String())
+		f.Add(m.topic())
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		topic, err := protocol.ParseTopic(text)

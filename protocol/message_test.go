@@ -2,7 +2,10 @@ package protocol_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +34,19 @@ func bodies[T any](t testing.TB) *rapid.Generator[T] {
 			return rapid.MapOfN(text(0, 5), text(0, 5), 1, 3).Draw(t, "args") // an empty one is left out
 		}),
 		reflect.TypeFor[seal.SealingPublic](): custom(func(t *rapid.T) any { return rapid.SampledFrom(sealing).Draw(t, "sealing key") }),
+		reflect.TypeFor[protocol.ClaimCode](): custom(func(t *rapid.T) any {
+			code, err := protocol.ParseClaimCode(rapid.StringMatching("[0-9A-HJKMNP-TV-Z]{12}").Draw(t, "code"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return code
+		}),
+		reflect.TypeFor[[][]byte](): custom(func(t *rapid.T) any { // an empty list is left out
+			return rapid.SampledFrom([][][]byte{nil, {{1}}}).Draw(t, "authorities")
+		}),
+		reflect.TypeFor[[]seal.PublicKey](): custom(func(t *rapid.T) any {
+			return rapid.SampledFrom([][]seal.PublicKey{nil, keys}).Draw(t, "release keys")
+		}),
 		reflect.TypeFor[[]seal.SealingPublic](): custom(func(t *rapid.T) any { // an empty list is left out
 			return rapid.SampledFrom([][]seal.SealingPublic{nil, sealing}).Draw(t, "sealing keys")
 		}),
@@ -71,6 +87,9 @@ func TestMessagesKeepEveryField(t *testing.T) {
 	roundTrip[protocol.Receipt](t)
 	roundTrip[protocol.Hub](t)
 	roundTrip[protocol.KeyList](t)
+	roundTrip[protocol.Claim](t)
+	roundTrip[protocol.Renewal](t)
+	roundTrip[protocol.Grant](t)
 	roundTrip[protocol.Roster](t)
 	roundTrip[protocol.Part](t)
 	roundTrip[protocol.Inventory](t)
@@ -136,13 +155,93 @@ func TestReceipt(t *testing.T) {
 }
 
 func TestKeyListCheck(t *testing.T) {
-	key := hubKey(t).Public()
-	for n, want := range map[int]string{0: "without", 1: "", 16: "", 17: "more than 16"} {
-		list := protocol.KeyList{Signing: make([]seal.PublicKey, n)}
-		for i := range list.Signing {
-			list.Signing[i] = key
+	for _, row := range []struct {
+		name   string
+		change func(k *protocol.KeyList)
+		want   string
+	}{
+		{"as written", func(k *protocol.KeyList) {}, ""},
+		{"no root", func(k *protocol.KeyList) { k.Root = seal.PublicKey{} }, "root"},
+		{"no signing key", func(k *protocol.KeyList) { k.Signing = nil }, "without a signing key"},
+		{"an empty signing key", func(k *protocol.KeyList) { k.Signing = append(k.Signing, protocol.HubKey{}) }, "empty signing key"},
+		{"no sealing key", func(k *protocol.KeyList) { k.Sealing = nil }, "sealing key"},
+		{"sixteen signing keys", func(k *protocol.KeyList) { k.Signing = slices.Repeat(k.Signing[:1], 16) }, ""},
+		{"a flood of signing keys", func(k *protocol.KeyList) { k.Signing = slices.Repeat(k.Signing[:1], 17) }, "more than 16"},
+		{"a flood of authorities", func(k *protocol.KeyList) { k.Authorities = make([][]byte, 17) }, "more than 16"},
+		{"a flood of release keys", func(k *protocol.KeyList) { k.Release = make([]seal.PublicKey, 17) }, "more than 16"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			list := keyList(t)
+			row.change(&list)
+			checkSays(t, list.Check(), row.want)
+		})
+	}
+}
+
+func TestEnrolmentChecks(t *testing.T) {
+	claim := messages(t)["claim"].body.(protocol.Claim)
+	grant := messages(t)["grant"].body.(protocol.Grant)
+	for _, row := range []struct {
+		name   string
+		change func(c *protocol.Claim)
+		want   string
+	}{
+		{"as written", func(c *protocol.Claim) {}, ""},
+		{"no key", func(c *protocol.Claim) { c.Key = seal.PublicKey{} }, "key"},
+		{"no TLS key", func(c *protocol.Claim) { c.TLS = nil }, "certificate"},
+		{"a giant TLS key", func(c *protocol.Claim) { c.TLS = make([]byte, 513) }, "certificate"},
+		{"a serial that is none", func(c *protocol.Claim) { c.Terminals = []protocol.Serial{"a/b"} }, "serial"},
+		{"a flood of terminals", func(c *protocol.Claim) { c.Terminals = slices.Repeat(c.Terminals, 65) }, "65 terminals"},
+	} {
+		t.Run("claim with "+row.name, func(t *testing.T) {
+			c := claim
+			row.change(&c)
+			checkSays(t, c.Check(), row.want)
+		})
+	}
+	for _, row := range []struct {
+		name   string
+		change func(g *protocol.Grant)
+		want   string
+	}{
+		{"as written", func(g *protocol.Grant) {}, ""},
+		{"no certificate", func(g *protocol.Grant) { g.Certificate = nil }, "certificate"},
+		{"no broker", func(g *protocol.Grant) { g.Brokers = nil }, "broker"},
+		{"a renewal after its end", func(g *protocol.Grant) { g.Renew = g.Until }, "renew"},
+	} {
+		t.Run("grant with "+row.name, func(t *testing.T) {
+			g := grant
+			row.change(&g)
+			checkSays(t, g.Check(), row.want)
+		})
+	}
+}
+
+func TestClaimCode(t *testing.T) {
+	for range 100 {
+		c := protocol.NewClaimCode()
+		for _, typed := range []string{c.Text(), strings.ToLower(c.Text()), " " + strings.ReplaceAll(c.Text(), "-", " ") + "\n",
+			strings.NewReplacer("0", "O", "1", "l").Replace(c.Text())} {
+			got, err := protocol.ParseClaimCode(typed)
+			if err != nil || got.Text() != c.Text() || got.Hash() != c.Hash() {
+				t.Fatalf("ParseClaimCode(%q) = %v, %v, want the code that was typed", typed, got.Text(), err)
+			}
 		}
-		checkSays(t, list.Check(), want)
+		holder := struct{ code protocol.ClaimCode }{c}
+		for _, shown := range []string{fmt.Sprint(c), fmt.Sprintf("%v %+v %#v %s %q", c, c, c, c, c), fmt.Sprintf("%v %+v %#v", holder, holder, holder)} {
+			if strings.Contains(shown, c.Text()) || strings.Contains(shown, strings.ReplaceAll(c.Text(), "-", "")) {
+				t.Fatalf("printing shows the code: %s", shown)
+			}
+		}
+	}
+	for _, text := range []string{"", "K7QM-2XWD-9RT", "K7QM-2XWD-9RTAA", "K7QM-2XWD-9RTU", "K7QM_2XWD_9RTA"} {
+		if c, err := protocol.ParseClaimCode(text); !errors.Is(err, protocol.ErrClaimCode) || !c.IsZero() {
+			t.Errorf("ParseClaimCode(%q) = %q, %v, want ErrClaimCode", text, c.Text(), err)
+		}
+	}
+	var c protocol.ClaimCode
+	if err := c.UnmarshalText([]byte("k7qm-2xwd-9rta")); err == nil {
+		t.Error("a message may write a code in two forms")
 	}
 }
 

@@ -11,14 +11,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
+	rootkey "github.com/bkpsdmd-babel/sidik/provision/internal/root"
 	"github.com/bkpsdmd-babel/sidik/provision/internal/simulate"
 )
 
-// Command is the whole command line; run it with ExecuteContext.
-func Command() *cobra.Command {
+// Command is the whole command line, in a language; run it with ExecuteContext.
+func Command(lang phrase.Lang) *cobra.Command {
+	catalogue := phrase.New()
+	say := func(code string, args phrase.Args) string { return catalogue.Say(lang, "provision."+code, args) }
 	root := &cobra.Command{
 		Use:           "sidik-provision",
-		Short:         "Alat operator Sidik / tools of Sidik's operators",
+		Short:         say("short", nil),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -26,6 +30,6 @@ func Command() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(simulate.Command())
+	root.AddCommand(rootkey.Command(say), simulate.Command())
 	return root
 }

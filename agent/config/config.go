@@ -37,8 +37,33 @@ type Config struct {
 
 // Hub is where punches go.
 type Hub struct {
-	Broker string `toml:"broker"` // tcp://HOST:PORT of the MQTT broker
-	Key    string `toml:"key"`    // fingerprint of the hub's signing key: `sidik-hub identity`
+	Root    string `toml:"root"`    // fingerprint of the agency's root key: `sidik-provision root show`
+	Address string `toml:"address"` // https://HOST:PORT of the hub's door for agents
+	// Broker, tcp://HOST:PORT, is for an agent without certificates whose key was admitted
+	// by hand: on one machine, or behind somebody else's encryption. Then Address is empty.
+	Broker string `toml:"broker"`
+}
+
+// complete returns what is wrong with the way to the hub.
+func (h *Hub) complete() (wrong []error) {
+	switch {
+	case h.Broker == "":
+		if u, err := url.Parse(h.Address); err != nil || u.Host == "" || u.Scheme != "https" || strings.Trim(u.Path, "/") != "" {
+			wrong = append(wrong, fmt.Errorf("hub.address: %q is no address of a hub: write it like https://hub.example.go.id:8443", h.Address))
+		}
+	case h.Address != "":
+		wrong = append(wrong, errors.New("hub: write either address or broker; with an address the hub names its brokers itself"))
+	default:
+		if u, err := url.Parse(h.Broker); err != nil || u.Host == "" || u.Scheme != "tcp" {
+			wrong = append(wrong, fmt.Errorf("hub.broker: %q is no broker address: write it like tcp://127.0.0.1:1883, or write hub.address instead", h.Broker))
+		}
+	}
+	root, err := seal.ParseFingerprint(h.Root)
+	if err != nil {
+		return append(wrong, errors.New("hub.root: write the fingerprint of the agency's root key, as `sidik-provision root show` prints it"))
+	}
+	h.Root = string(root)
+	return wrong
 }
 
 // Buffer is how much is kept on disk. Zero values take the defaults.
@@ -161,15 +186,7 @@ func (c *Config) complete(folder string) (wrong []error) {
 	} else if !filepath.IsAbs(c.Data) {
 		c.Data = filepath.Join(folder, c.Data)
 	}
-	broker, err := url.Parse(c.Hub.Broker)
-	if err != nil || broker.Host == "" || broker.Scheme != "tcp" {
-		wrong = append(wrong, fmt.Errorf("hub.broker: %q is no broker address: write it like tcp://hub.example.go.id:1883", c.Hub.Broker))
-	}
-	if key, err := seal.ParseFingerprint(c.Hub.Key); err != nil {
-		wrong = append(wrong, errors.New("hub.key: write the hub's key fingerprint, as `sidik-hub identity` prints it"))
-	} else {
-		c.Hub.Key = string(key)
-	}
+	wrong = append(wrong, c.Hub.complete()...)
 	c.Buffer.MaxMB = or(c.Buffer.MaxMB, defaultMaxMB)
 	c.Buffer.RetentionDays = or(c.Buffer.RetentionDays, defaultDays)
 	c.Buffer.RetainPunches = or(c.Buffer.RetainPunches, defaultKept)

@@ -16,7 +16,7 @@ site = "samsat-belitung"
 data = "data"
 [hub]
 broker = "tcp://127.0.0.1:1883"
-key = "KEY"
+root = "KEY"
 [[terminal]]
 serial = "X100C0001"
 address = "192.168.1.201"
@@ -54,6 +54,13 @@ func TestTerminalNeedsNoAddress(t *testing.T) {
 	}
 }
 
+func TestAnAddressStandsInPlaceOfABroker(t *testing.T) {
+	c, _, err := load(t, strings.Replace(whole, `broker = "tcp://127.0.0.1:1883"`, `address = "https://hub.example.go.id:8443"`, 1))
+	if err != nil || c.Hub.Address != "https://hub.example.go.id:8443" || c.Hub.Broker != "" {
+		t.Errorf("Load = %+v, %v", c.Hub, err)
+	}
+}
+
 func TestWhatIsWrongIsToldAtOnce(t *testing.T) {
 	for _, row := range []struct{ name, old, new, want string }{
 		{"unknown key", "[hub]", "evry = \"5m\"\n[hub]", `unknown key "evry"`},
@@ -61,7 +68,11 @@ func TestWhatIsWrongIsToldAtOnce(t *testing.T) {
 		{"site with a blank", "samsat-belitung", "samsat belitung", "site id"},
 		{"no data folder", `data = "data"`, "", "data:"},
 		{"broker without a scheme", "tcp://127.0.0.1:1883", "127.0.0.1:1883", "hub.broker"},
-		{"short key", "KEY", "abcd", "hub.key"},
+		{"broker and address", `broker =`, "address = \"https://hub.example.go.id:8443\"\nbroker =", "either address or broker"},
+		{"address without a scheme", `broker = "tcp://127.0.0.1:1883"`, `address = "hub.example.go.id"`, "hub.address"},
+		{"address that is not encrypted", `broker = "tcp://127.0.0.1:1883"`, `address = "http://hub.example.go.id"`, "hub.address"},
+		{"address with a path", `broker = "tcp://127.0.0.1:1883"`, `address = "https://hub.example.go.id/agents"`, "hub.address"},
+		{"short root", "KEY", "abcd", "hub.root"},
 		{"serial with a slash", "X100C0001", "X100/1", "serial number"},
 		{"no address and nobody to find it", "[[terminal]]\nserial = \"X100C0001\"\naddress = \"192.168.1.201\"",
 			"[finder]\nscan = false\n[[terminal]]\nserial = \"X100C0001\"", "terminal 1: address:"},
@@ -85,7 +96,7 @@ func TestWhatIsWrongIsToldAtOnce(t *testing.T) {
 		})
 	}
 	_, _, err := load(t, "site = \"a b\"")
-	for _, part := range []string{"site:", "data:", "hub.broker", "hub.key", "terminal:"} {
+	for _, part := range []string{"site:", "data:", "hub.address", "hub.root", "terminal:"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("an empty file: %v, want %s in it", err, part)
 		}

@@ -39,7 +39,7 @@ func newConn(number uint32, o Options, life context.Context, end context.CancelC
 	}
 }
 
-// Connection is the number of this connection within Run, from 1. Attempts count
+// Connection is the number of this connection, from 1 in the first Run. Attempts count
 // too, because their wills may have reached the broker.
 func (c *Conn) Connection() uint32 { return c.number }
 

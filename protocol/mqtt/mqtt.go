@@ -63,6 +63,7 @@ const MaxTopic = 256
 type Options struct {
 	// Brokers are addresses tcp://host:port or ssl://host:port, tried in turn.
 	Brokers            []string
+	Before             uint32 // how many connections were numbered before this Run: its first one is the next
 	ClientID           string // unique at the broker: letters, digits, hyphen, underscore
 	Username, Password string
 	// TLS is for ssl:// addresses. A machine whose clock cannot be trusted sets

@@ -28,7 +28,7 @@ func Run(ctx context.Context, o Options, serve func(ctx context.Context, c *Conn
 	if err != nil {
 		return err
 	}
-	s := supervisor{o: o, serve: serve}
+	s := supervisor{o: o, serve: serve, number: o.Before}
 	for ctx.Err() == nil {
 		broker := o.Brokers[int(s.number)%len(o.Brokers)]
 		s.number++

@@ -1,11 +1,13 @@
 package seal
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -36,17 +38,26 @@ func Load(path string) (SigningKey, error) {
 	if err != nil {
 		return SigningKey{}, fmt.Errorf("read signing key: %w", err)
 	}
+	key, err := parse(text)
+	if err != nil {
+		return SigningKey{}, fmt.Errorf("read signing key %s: %w", path, err)
+	}
+	return key, nil
+}
+
+// parse reads the PEM of a signing key; anything else is ErrKeyFile.
+func parse(text []byte) (SigningKey, error) {
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return SigningKey{}, fmt.Errorf("read signing key %s: %w", path, ErrKeyFile)
+		return SigningKey{}, ErrKeyFile
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return SigningKey{}, fmt.Errorf("read signing key %s: %w", path, ErrKeyFile)
+		return SigningKey{}, ErrKeyFile
 	}
 	private, ok := parsed.(ed25519.PrivateKey)
 	if !ok {
-		return SigningKey{}, fmt.Errorf("read signing key %s: %w", path, ErrKeyFile)
+		return SigningKey{}, ErrKeyFile
 	}
 	return signingKey(private), nil
 }
@@ -59,11 +70,11 @@ func Create(path string) (SigningKey, error) {
 	if err != nil {
 		return SigningKey{}, err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(key.private())
-	if err != nil {
-		return SigningKey{}, fmt.Errorf("write signing key: %w", err)
+	var text bytes.Buffer
+	if err := key.Wrap(&text); err != nil {
+		return SigningKey{}, err
 	}
-	if err := writeNew(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
+	if err := writeNew(path, text.Bytes()); err != nil {
 		return SigningKey{}, fmt.Errorf("write signing key: %w", err)
 	}
 	return key, nil
@@ -95,4 +106,30 @@ func syncFolder(path string) error {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// Wrap writes the key to somebody who encrypts it: for a key that is kept offline under
+// a passphrase. Unwrap reads it back. Never give it a plain file: that is what Create is for.
+func (k SigningKey) Wrap(w io.Writer) error {
+	der, err := x509.MarshalPKCS8PrivateKey(k.private())
+	if err == nil {
+		err = pem.Encode(w, &pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	}
+	if err != nil {
+		return fmt.Errorf("wrap signing key: %w", err)
+	}
+	return nil
+}
+
+// Unwrap reads what Wrap wrote.
+func Unwrap(r io.Reader) (SigningKey, error) {
+	text, err := io.ReadAll(io.LimitReader(r, 4<<10))
+	if err != nil {
+		return SigningKey{}, fmt.Errorf("unwrap signing key: %w", err)
+	}
+	key, err := parse(text)
+	if err != nil {
+		return SigningKey{}, fmt.Errorf("unwrap signing key: %w", err)
+	}
+	return key, nil
 }

@@ -65,7 +65,7 @@ func (o *office) command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(o.run(), o.status(), o.read(), o.doctor(), o.identity(), o.terminal(), o.panel(), o.service(), o.checkBuffer())
+	root.AddCommand(o.run(), o.status(), o.read(), o.doctor(), o.identity(), o.claim(), o.terminal(), o.panel(), o.service(), o.checkBuffer())
 	return root
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
+	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 	"github.com/bkpsdmd-babel/sidik/systemd"
 	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
@@ -95,6 +96,33 @@ func (o *office) checkBuffer() *cobra.Command {
 	}
 }
 
+// claim gives the agent the code that lets it in at the hub.
+func (o *office) claim() *cobra.Command {
+	return o.withConfig(&cobra.Command{
+		Use:   "claim CODE",
+		Short: o.say("claim-short", nil),
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			code, err := protocol.ParseClaimCode(args[0])
+			if err != nil {
+				return err
+			}
+			c, err := o.load()
+			if err != nil {
+				return err
+			}
+			if c.Hub.Address == "" {
+				return errors.New(o.say("claim-by-hand", phrase.Args{"file": o.file}))
+			}
+			if err := agent.PutClaim(c.Data, code); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), o.say("claim-done", phrase.Args{"site": c.Site}))
+			return nil
+		},
+	})
+}
+
 // identity prints the fingerprint that the hub's operator admits.
 func (o *office) identity() *cobra.Command {
 	return o.withConfig(&cobra.Command{
@@ -113,6 +141,7 @@ func (o *office) identity() *cobra.Command {
 			if created {
 				fmt.Fprintln(cmd.ErrOrStderr(), o.say("key-made", phrase.Args{"data": c.Data}))
 			}
+			fmt.Fprintln(cmd.ErrOrStderr(), key.Public().Fingerprint().Words())
 			fmt.Fprintln(cmd.OutOrStdout(), key.Public().Fingerprint())
 			return nil
 		},

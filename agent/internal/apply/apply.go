@@ -30,12 +30,18 @@ type Terminal struct {
 	Keeper terminal.Keeper
 }
 
+// Keys opens what was sealed to this agent, and says to which key the hub shall seal.
+type Keys interface {
+	protocol.Opener
+	Sealing() seal.SealingPublic
+}
+
 // Options are what an Applier is made of. All but the intervals are needed.
 type Options struct {
 	Site      protocol.SiteID
-	Dir       string          // folder of its own, made when it is not there
-	Sealing   seal.SealingKey // opens what is for this site
-	Out       *outbox.Outbox  // for what the hub is told
+	Dir       string // folder of its own, made when it is not there
+	Keys      Keys
+	Out       *outbox.Outbox // for what the hub is told
 	Terminals []Terminal
 	Brake     Brake
 	// Calm tells whether terminals may be written to now: outside of the hours in
@@ -162,7 +168,7 @@ func (a *Applier) TakeTemplates(e protocol.Envelope) error {
 	}
 	var refused error // one that is late or wrong does not keep the others out
 	for _, item := range m.Items {
-		template, err := a.o.Sealing.Open(protocol.TemplatePurpose(protocol.KindTemplatesDown, a.o.Site, m.Serial,
+		template, err := a.o.Keys.Open(protocol.TemplatePurpose(protocol.KindTemplatesDown, a.o.Site, m.Serial,
 			item.PIN, item.Finger, item.Algorithm, item.Digest), item.Box)
 		if err != nil {
 			err = &protocol.Refusal{Reason: protocol.ReasonBody, Cause: err}

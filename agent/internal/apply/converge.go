@@ -325,7 +325,7 @@ func (k *keeper) tellInventory(hub seal.SealingPublic, inv roster.Inventory, tex
 		messages = append(messages, outbox.Message{Topic: protocol.Topic{Kind: protocol.KindInventory, Serial: k.serial, Part: p.N}, Body: p})
 	}
 	messages = append(messages, outbox.Message{Topic: protocol.Topic{Kind: protocol.KindInventory, Serial: k.serial}, Body: protocol.Inventory{
-		Sealing: k.a.o.Sealing.Public(), Users: len(inv.Users), Fingers: fingers, Doc: head,
+		Sealing: k.a.o.Keys.Sealing(), Users: len(inv.Users), Fingers: fingers, Doc: head,
 	}})
 	k.a.o.Out.Replace(protocol.KindInventory, k.serial, messages...)
 	return nil

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/bkpsdmd-babel/sidik/agent/internal/durable"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/durable"
 )
 
 // memory is what has to survive a restart, per terminal. It holds no name and no

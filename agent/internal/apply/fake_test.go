@@ -257,7 +257,7 @@ func (o *office) start() {
 	}
 	o.out = out
 	a, err := apply.New(apply.Options{
-		Site: site, Dir: o.dir, Sealing: o.site, Out: out, Brake: o.brake,
+		Site: site, Dir: o.dir, Keys: keys{o.site}, Out: out, Brake: o.brake,
 		Terminals: []apply.Terminal{{Serial: serial, Keeper: o.machine}},
 		Calm:      func(time.Time) bool { return o.calm() },
 		Changed:   func() {},
@@ -396,3 +396,8 @@ func (o *office) finger(number uint8, name string) roster.Finger {
 	o.vault[digest] = template
 	return roster.Finger{Number: number, Algorithm: 10, Digest: digest}
 }
+
+// keys are those of a site that has one sealing key.
+type keys struct{ seal.SealingKey }
+
+func (k keys) Sealing() seal.SealingPublic { return k.Public() }

@@ -128,7 +128,7 @@ func (k *keeper) takePart(order protocol.Seq, part protocol.Part) error {
 
 // unseal opens the roster once all of it is here.
 func (k *keeper) unseal() error {
-	text, missing, err := k.gathering.Open(k.a.o.Sealing, protocol.RosterPurpose(k.a.o.Site, k.serial, k.memory.Order))
+	text, missing, err := k.gathering.Open(k.a.o.Keys, protocol.RosterPurpose(k.a.o.Site, k.serial, k.memory.Order))
 	if missing {
 		k.roster = nil // the one before is older
 		return nil

@@ -20,9 +20,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bkpsdmd-babel/sidik/agent/config"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/clock"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/finder"
-	"github.com/bkpsdmd-babel/sidik/agent/internal/health"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/uplink"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk"
@@ -67,8 +67,8 @@ func Examine(ctx context.Context, o Options, tell func(Finding)) {
 		e.tell(Finding{Code: "agent-refuses", Level: protocol.SeverityError, Args: args("cause", err)})
 	}
 	e.panel()
-	clock := health.Clock() == protocol.ClockSynchronised
-	e.tell(Finding{Code: choose(clock, "clock-synchronised", "clock-held"), OK: clock, Level: protocol.SeverityWarning})
+	synchronised := clock.Kernel() == protocol.ClockSynchronised
+	e.tell(Finding{Code: choose(synchronised, "clock-synchronised", "clock-held"), OK: synchronised, Level: protocol.SeverityWarning})
 	if running {
 		e.conditions(status)
 	}
@@ -183,7 +183,11 @@ func (e examiner) conditions(s control.Status) {
 
 // broker looks for the broker's name and door.
 func (e examiner) broker(ctx context.Context) {
-	u, err := url.Parse(e.o.Config.Hub.Broker)
+	address := e.o.Config.Hub.Address
+	if address == "" {
+		address = e.o.Config.Hub.Broker
+	}
+	u, err := url.Parse(address)
 	if err != nil {
 		return // config.Load has refused it
 	}

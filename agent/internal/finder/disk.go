@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/bkpsdmd-babel/sidik/agent/internal/durable"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/durable"
 )
 
 // file holds the places by serial number.

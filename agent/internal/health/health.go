@@ -47,6 +47,7 @@ type Options struct {
 	Terminals Terminals
 	Finder    Finder
 	Rosters   Rosters
+	Enrolled  func() []protocol.Condition // what keeps the agent without a valid certificate
 	Clock     func() protocol.ClockState
 }
 
@@ -109,6 +110,7 @@ func (h *Health) State() protocol.State {
 	if s.Clock == protocol.ClockHeld {
 		s.Conditions = append(s.Conditions, protocol.Condition{Code: "clock-held", Severity: protocol.SeverityInfo})
 	}
+	s.Conditions = append(s.Conditions, h.o.Enrolled()...)
 	status, err := h.o.Buffer.Status()
 	if err != nil {
 		s.Conditions = append(s.Conditions, protocol.Condition{

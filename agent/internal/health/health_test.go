@@ -33,7 +33,7 @@ func newHealth(t *testing.T, p *parts) *health.Health {
 		t.Fatal(err)
 	}
 	return health.New(health.Options{Key: key.Public(), Version: "1", Buffer: p, Terminals: p, Finder: noRosters{}, Rosters: noRosters{},
-		Clock: func() protocol.ClockState { return p.clock }})
+		Enrolled: func() []protocol.Condition { return nil }, Clock: func() protocol.ClockState { return p.clock }})
 }
 
 // noRosters has nothing to say, nor has it found anything.

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/bkpsdmd-babel/sidik/agent/internal/durable"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/durable"
 )
 
 // ledger is what has to survive a restart: which jobs were begun, and what became of

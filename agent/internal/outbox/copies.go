@@ -10,8 +10,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/bkpsdmd-babel/sidik/agent/internal/durable"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/durable"
 )
 
 // copies are templates that a terminal is about to lose, or that were captured, sealed

@@ -35,6 +35,7 @@ func (j jammed) State() protocol.State {
 
 func TestStuckUplinkStandsStillAndOneWithNothingToSayDoesNot(t *testing.T) {
 	w := newWorld(t)
+	w.sayKeys(w.hub)
 	p := pulse.New()
 	o := w.options()
 	h := jammed{w.health, make(chan struct{}), make(chan struct{}, 1), make(chan struct{})}

@@ -7,10 +7,10 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
-// outgoing has something when the outbox may have a message. Before the hub's key is
-// known, and while the hub is gone, messages stay where they are.
+// outgoing has something when the outbox may have a message. Before the site's
+// state was said, and while the hub is gone, messages stay where they are.
 func (s *session) outgoing() <-chan struct{} {
-	if s.u.o.Outbox == nil || s.hubGone || s.hubKey.IsZero() {
+	if s.u.o.Outbox == nil || s.hubGone || !s.stated {
 		return nil
 	}
 	return s.u.o.Outbox.Outgoing()

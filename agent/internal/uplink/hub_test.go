@@ -2,6 +2,7 @@ package uplink_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -11,11 +12,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/keyring"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/uplink"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt/mqtttest"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+	"github.com/bkpsdmd-babel/sidik/protocol/trust"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,19 +32,24 @@ const (
 // world is one agent's line with a real buffer and broker, and a hub that says
 // what the test tells it to say.
 type world struct {
-	t          *testing.T
-	url        string
-	hub, agent seal.SigningKey
-	buffer     *buffer.Buffer
-	health     health
-	uplink     *uplink.Uplink
-	outcomes   chan buffer.Outcome
+	t         *testing.T
+	url       string
+	root, hub seal.SigningKey
+	agent     seal.SigningKey
+	sealing   seal.SealingPublic // the hub's
+	trusted   *keyring.Keyring
+	documents uint64 // signed so far
+	buffer    *buffer.Buffer
+	health    health
+	uplink    *uplink.Uplink
+	outcomes  chan buffer.Outcome
 
 	conn     *mqtt.Conn // the hub's
 	segments chan protocol.Segment
 	states   chan protocol.State
 	echoes   chan string
 	progress chan protocol.Progress
+	first    chan protocol.Kind       // of all that the hub hears, only the first
 	hashes   map[uint64]protocol.Hash // of the segments that next returned
 	noise    uint64
 }
@@ -70,12 +78,20 @@ func newKey(t *testing.T) seal.SigningKey {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
-		t: t, url: mqtttest.StartMosquitto(t).URLs()[0], hub: newKey(t), agent: newKey(t),
+		t: t, url: mqtttest.StartMosquitto(t).URLs()[0], root: newKey(t), hub: newKey(t), agent: newKey(t),
 		outcomes: make(chan buffer.Outcome, 1000), segments: make(chan protocol.Segment, 1000),
-		states: make(chan protocol.State, 1000), echoes: make(chan string, 1000), progress: make(chan protocol.Progress, 10), hashes: map[uint64]protocol.Hash{},
+		states: make(chan protocol.State, 1000), echoes: make(chan string, 1000), progress: make(chan protocol.Progress, 10), first: make(chan protocol.Kind, 1), hashes: map[uint64]protocol.Hash{},
 	}
 	w.health = health{w.agent.Public(), make(chan struct{}, 1)}
-	var err error
+	sealing, err := seal.GenerateSealingKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.sealing = sealing.Public()
+	if w.trusted, err = keyring.Open(keyring.Options{Dir: t.TempDir(), Root: w.root.Public().Fingerprint(),
+		Now: func() (time.Time, bool) { return time.Now(), true }}); err != nil {
+		t.Fatal(err)
+	}
 	if w.buffer, _, err = buffer.Open(t.Context(), buffer.Options{Dir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +104,7 @@ func newWorld(t *testing.T) *world {
 	run(t, func(ctx context.Context) error {
 		return mqtt.Run(ctx, mqtt.Options{
 			Brokers: []string{w.url}, ClientID: "hub",
-			Subscribe: []string{protocol.TopicUp(protocol.KindState), protocol.TopicUp(protocol.KindPunches), protocol.TopicUp(protocol.KindProgress), echo},
+			Subscribe: []string{protocol.TopicUp(protocol.KindState), protocol.TopicUp(protocol.KindPunches), protocol.TopicUp(protocol.KindProgress), protocol.TopicUp(protocol.KindResults), echo},
 		}, func(ctx context.Context, c *mqtt.Conn) error {
 			connected <- c
 			for {
@@ -126,7 +142,7 @@ func run(t *testing.T, part func(context.Context) error) (stop func()) {
 // options are those of the agent's line.
 func (w *world) options() uplink.Options {
 	return uplink.Options{
-		Site: site, Key: w.agent, Hub: w.hub.Public().Fingerprint(), Broker: []string{w.url}, Buffer: w.buffer, Health: w.health,
+		Site: site, Key: w.agent, Hub: w.trusted, Line: line{w.url}, Buffer: w.buffer, Health: w.health,
 		Now: func() *time.Time { return nil }, Receipt: func(o buffer.Outcome) { w.outcomes <- o },
 		Logger: slog.New(slog.DiscardHandler), StateEvery: patient, ResendAfter: patient,
 	}
@@ -146,6 +162,10 @@ func (w *world) hear(m mqtt.Message) {
 	if err != nil || e.To != w.hub.Public().KeyID() {
 		w.t.Errorf("message to %q at %s: %v", e.To, m.Topic, err)
 		return
+	}
+	select {
+	case w.first <- e.Kind:
+	default:
 	}
 	switch e.Kind {
 	case protocol.KindPunches:
@@ -188,9 +208,27 @@ func sealed(t *testing.T, e protocol.Envelope, body any, key seal.SigningKey) []
 
 func (w *world) sayKeys(key seal.SigningKey) {
 	w.t.Helper()
-	e := protocol.Envelope{Kind: protocol.KindKeys, Site: protocol.HubSite, Seq: protocol.Seq{Life: 5, Counter: 1}}
-	w.publish(e.Topic().String(), sealed(w.t, e, protocol.KeyList{Signing: []seal.PublicKey{key.Public()}}, key))
+	w.signKeys(w.root, key)
 }
+
+// signKeys publishes a keys document that some root signed.
+func (w *world) signKeys(root, hub seal.SigningKey) {
+	w.t.Helper()
+	w.documents++
+	message, err := trust.Sign(root, w.documents, time.Now(), protocol.KeyList{
+		Signing: []protocol.HubKey{{Key: hub.Public()}}, Sealing: []seal.SealingPublic{w.sealing}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.publish(protocol.Topic{Site: protocol.HubSite, Kind: protocol.KindKeys}.String(), message)
+}
+
+// line is one broker that stays where it is.
+type line struct{ url string }
+
+func (l line) Brokers() []string        { return []string{l.url} }
+func (l line) TLS() *tls.Config         { return nil }
+func (l line) Changed() <-chan struct{} { return nil }
 
 func (w *world) sayHub(counter uint64, status protocol.HubStatus) {
 	w.t.Helper()

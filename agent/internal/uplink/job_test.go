@@ -139,6 +139,25 @@ func TestHoldingsHoldNothingUp(t *testing.T) {
 	until(t, "the hub is heard", f.came.Load)
 }
 
+// Until the hub has heard a state it does not know by which key a site speaks, so nothing
+// goes before it, also where the keys document comes late.
+func TestTheStateIsSaidBeforeEverythingElse(t *testing.T) {
+	for range 5 { // what is ready at once is taken in any order
+		w := newWorld(t)
+		f := &full{holdings: holdings{wake: make(chan struct{}, 1)}}
+		o := w.options()
+		o.Holdings, o.Jobs, o.Outbox = f, f, f
+		stop := w.start(o)
+		until(t, "the line is up", func() bool { return w.uplink.Status().Connected })
+		f.wake <- struct{}{}
+		w.sayKeys(w.hub)
+		if kind := wait(t, "a message", w.first); kind != protocol.KindState {
+			t.Errorf("the first message is %s", kind)
+		}
+		stop()
+	}
+}
+
 // A connection tells everything once; a hub that comes back is told once more, and not by
 // all sites in the same moment.
 func TestEverythingIsToldOnceToEachHub(t *testing.T) {

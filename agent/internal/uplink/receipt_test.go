@@ -184,7 +184,7 @@ func TestNothingIsAcceptedBeforeTheKeysDocument(t *testing.T) {
 	w.sayHub(1, protocol.HubBorn)
 	w.sayReceipt(1, 0)
 	w.start(w.options())
-	w.sayKeys(newKey(t)) // not the one that the configuration names
+	w.signKeys(newKey(t), w.hub) // not the root that the configuration names
 	until(t, "the foreign keys document refused", func() bool { return w.uplink.Status().Refused[protocol.ReasonKey] == 1 })
 	if s := w.uplink.Status(); len(w.outcomes) > 0 || s.HubPresent {
 		t.Fatalf("without a key: %d receipts reached the buffer, hub present %t", len(w.outcomes), s.HubPresent)

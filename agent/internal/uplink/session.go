@@ -27,14 +27,14 @@ const (
 type session struct {
 	u       *Uplink
 	conn    *mqtt.Conn
-	n       uint32 // messages sent over this connection
-	hubKey  seal.PublicKey
-	waiting []mqtt.Message // what came before the key it is signed with: of each topic the newest
+	n       uint32         // messages sent over this connection
+	waiting []mqtt.Message // what came before the first keys document: of each topic the newest
 
 	epoch     protocol.Hash
 	receipted uint64   // the mark as this session last saw it
 	sent      uint64   // last sequence published
 	window    []uint64 // last sequences of segments without a receipt, oldest first
+	stated    bool     // a state was said over this connection: it shows the hub our key, so nothing goes before it
 	heard     bool     // a receipt came over this connection
 	hubGone   bool
 	hubSeq    protocol.Seq
@@ -77,10 +77,10 @@ func (s *session) talk(ctx context.Context) error {
 	if s.u.o.Holdings != nil {
 		s.u.o.Holdings.Resend()
 	}
-	// The state goes before every segment: it shows the hub the key that signs them.
 	if err := s.publishState(ctx, protocol.StatusReady); err != nil {
 		return err
 	}
+	s.trusted()
 	for {
 		s.u.alive.Within(aliveWithin)
 		if err := s.fill(ctx); err != nil {
@@ -137,7 +137,7 @@ func jitter(d time.Duration) time.Duration { return d + rand.N(d/4+1) }
 
 // fill publishes segments while fewer than SegmentWindow wait for a receipt.
 func (s *session) fill(ctx context.Context) error {
-	if s.held || s.hubGone || s.hubKey.IsZero() { // without the key no receipt could be read
+	if s.held || s.hubGone || !s.stated {
 		return nil
 	}
 	if s.epoch != s.u.o.Buffer.Place().Epoch {
@@ -178,8 +178,12 @@ func (s *session) publish(ctx context.Context, t protocol.Topic, body any) error
 func (s *session) publishState(ctx context.Context, status protocol.Status) error {
 	state := s.u.o.Health.State()
 	state.Status = status
+	if s.u.o.Hub.Trust().IsZero() {
+		return nil // nobody is known to whom it could be said; the keys document asks for it
+	}
 	s.lastState = time.Now()
 	s.state.Reset(jitter(s.u.o.StateEvery))
+	s.stated = true
 	return s.publish(ctx, protocol.Topic{Kind: protocol.KindState}, state)
 }
 
@@ -199,10 +203,12 @@ func (s *session) take(m mqtt.Message) error {
 		return nil
 	}
 	if topic.Kind == protocol.KindKeys {
-		s.takeKeys(m)
+		if err := s.takeKeys(m); err != nil {
+			return err
+		}
 		return s.takeWaiting()
 	}
-	if s.hubKey.IsZero() {
+	if s.u.o.Hub.Trust().IsZero() {
 		if len(s.waiting) >= maxWaiting {
 			s.u.refuse(&protocol.Refusal{Reason: protocol.ReasonSize, Cause: errors.New("too much before the hub's key")})
 			return nil
@@ -214,7 +220,7 @@ func (s *session) take(m mqtt.Message) error {
 	if len(m.Payload) == 0 { // a retained message was cleared
 		return nil
 	}
-	e, err := protocol.Open(m.Topic, m.Payload, s.keys)
+	e, err := protocol.Open(m.Topic, m.Payload, func(_ protocol.SiteID, id seal.KeyID) (seal.PublicKey, bool) { return s.u.o.Hub.HubKey(id) })
 	if err != nil {
 		s.u.refuse(err)
 		return nil
@@ -233,7 +239,7 @@ func (s *session) take(m mqtt.Message) error {
 // takeWaiting takes what waited for the key: brokers need not send retained
 // messages in the order of the subscriptions.
 func (s *session) takeWaiting() error {
-	if s.hubKey.IsZero() {
+	if s.u.o.Hub.Trust().IsZero() {
 		return nil
 	}
 	waiting := s.waiting
@@ -246,37 +252,33 @@ func (s *session) takeWaiting() error {
 	return nil
 }
 
-// keys knows one key: the one whose fingerprint the configuration names.
-func (s *session) keys(_ protocol.SiteID, id seal.KeyID) (seal.PublicKey, bool) {
-	return s.hubKey, id == s.hubKey.KeyID()
+// takeKeys keeps a newer keys document. Whoever sent it: the root's signature decides.
+// An error is that of a disk.
+func (s *session) takeKeys(m mqtt.Message) error {
+	if len(m.Payload) == 0 {
+		return nil
+	}
+	newer, err := s.u.o.Hub.Take(m.Payload)
+	var refusal *protocol.Refusal
+	if errors.As(err, &refusal) {
+		s.u.refuse(err)
+		return nil
+	}
+	if err != nil || !newer {
+		return err
+	}
+	s.trusted()
+	// What was said before was for another key of the hub, or for none.
+	s.state.Reset(0)
+	s.goBack()
+	return nil
 }
 
-// takeKeys learns the hub's public key from its keys document. The document
-// need not be trusted: the fingerprint decides.
-func (s *session) takeKeys(m mqtt.Message) {
-	if len(m.Payload) == 0 {
-		return
+// trusted passes on the key to which the hub is answered.
+func (s *session) trusted() {
+	if d := s.u.o.Hub.Trust(); !d.IsZero() && s.u.o.Holdings != nil {
+		s.u.o.Holdings.HubKey(d.Sealing())
 	}
-	e, err := protocol.Parse(m.Topic, m.Payload)
-	var list protocol.KeyList
-	if err == nil {
-		err = e.Into(&list)
-	}
-	if err != nil {
-		s.u.refuse(err)
-		return
-	}
-	for _, key := range list.Signing {
-		if key.Fingerprint() == s.u.o.Hub && e.SignedBy(key) {
-			s.hubKey = key
-			if s.u.o.Holdings != nil && len(list.Sealing) > 0 {
-				s.u.o.Holdings.HubKey(list.Sealing[0])
-			}
-			return
-		}
-	}
-	s.u.refuse(&protocol.Refusal{Reason: protocol.ReasonKey,
-		Cause: fmt.Errorf("the hub's keys document does not hold the key %s that the configuration names", s.u.o.Hub.KeyID())})
 }
 
 func (s *session) takeReceipt(e protocol.Envelope, message []byte) error {

@@ -9,9 +9,12 @@ package uplink
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +22,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+	"github.com/bkpsdmd-babel/sidik/protocol/trust"
 	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
@@ -47,6 +51,21 @@ type Holdings interface {
 	TakeTemplates(e protocol.Envelope) error
 }
 
+// Hub is what the uplink needs to believe the hub: the keys document that the agency's
+// root signed.
+type Hub interface {
+	Trust() trust.Document // zero until there is one
+	Take(document []byte) (newer bool, err error)
+	HubKey(id seal.KeyID) (seal.PublicKey, bool) // that counts now
+}
+
+// Line is where brokers are.
+type Line interface {
+	Brokers() []string        // tcp://HOST:PORT or ssl://HOST:PORT, tried in turn; none: not known yet
+	TLS() *tls.Config         // for those with ssl://
+	Changed() <-chan struct{} // has something when Brokers may be others
+}
+
 // Jobs is what the uplink needs of the part that does what is asked for once. Its
 // errors are refusals.
 type Jobs interface {
@@ -64,8 +83,8 @@ type Outbox interface {
 type Options struct {
 	Site   protocol.SiteID
 	Key    seal.SigningKey
-	Hub    seal.Fingerprint // of the key whose receipts count
-	Broker []string         // tcp://HOST:PORT; the next one is tried when one does not answer
+	Hub    Hub
+	Line   Line
 	Buffer Buffer
 	Health Health
 	// Holdings, Jobs and Outbox may be nil, all three: an agent that only reads.
@@ -89,6 +108,8 @@ type Options struct {
 type Uplink struct {
 	o     Options
 	alive *pulse.Loop
+
+	connections uint32 // that were numbered so far; the goroutine of Run's own
 
 	mu      sync.Mutex // guards status
 	status  Status
@@ -124,7 +145,6 @@ func New(o Options) *Uplink {
 // Run keeps the line up until ctx ends; it returns when nothing of it runs any
 // more. A line that is down is no error.
 func (u *Uplink) Run(ctx context.Context) error {
-	u.alive.Within(aliveWithin)
 	defer u.alive.Rest()
 	subscribe := []string{
 		protocol.Topic{Site: protocol.HubSite, Kind: protocol.KindKeys}.String(),
@@ -135,8 +155,48 @@ func (u *Uplink) Run(ctx context.Context) error {
 		subscribe = append(subscribe, protocol.TopicOf(u.o.Site, protocol.KindRoster), protocol.TopicOf(u.o.Site, protocol.KindTemplatesDown),
 			protocol.TopicOf(u.o.Site, protocol.KindJobs))
 	}
+	for ctx.Err() == nil {
+		brokers := u.o.Line.Brokers()
+		if len(brokers) == 0 {
+			u.alive.Rest()
+			select {
+			case <-ctx.Done():
+			case <-u.o.Line.Changed():
+			}
+			continue
+		}
+		if err := u.run(ctx, brokers, subscribe); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("uplink of site %s: %w", u.o.Site, err)
+		}
+	}
+	return nil
+}
+
+// run keeps a line to these brokers until ctx ends or others are to be used.
+func (u *Uplink) run(ctx context.Context, brokers, subscribe []string) error {
+	u.alive.Within(aliveWithin)
+	ctx, move := context.WithCancelCause(ctx)
+	defer move(nil)
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer move(nil)
+	watch.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-u.o.Line.Changed():
+				if !slices.Equal(brokers, u.o.Line.Brokers()) {
+					move(errMoved)
+					return
+				}
+			}
+		}
+	})
 	o := mqtt.Options{
-		Brokers:    u.o.Broker,
+		Brokers:    brokers,
+		Before:     u.connections,
+		TLS:        u.o.Line.TLS(),
 		ClientID:   "sidik-agent-" + string(u.o.Site),
 		Will:       u.will,
 		Subscribe:  subscribe,
@@ -145,11 +205,15 @@ func (u *Uplink) Run(ctx context.Context) error {
 		OnTrouble:  u.trouble,
 		Logger:     u.o.Logger,
 	}
-	if err := mqtt.Run(ctx, o, u.serve); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("uplink of site %s: %w", u.o.Site, err)
+	err := mqtt.Run(ctx, o, u.serve)
+	if errors.Is(context.Cause(ctx), errMoved) {
+		return nil
 	}
-	return nil
+	return err
 }
+
+// errMoved ends a line because the brokers are others now.
+var errMoved = errors.New("the brokers are others now")
 
 // Status returns a copy of what the uplink tells about itself.
 func (u *Uplink) Status() Status {
@@ -194,6 +258,7 @@ func (u *Uplink) refuse(err error) {
 
 // will is the message that the broker publishes when the connection breaks.
 func (u *Uplink) will(connection uint32) (mqtt.Message, error) {
+	u.connections = connection
 	state := u.o.Health.State()
 	state.Status = protocol.StatusLost
 	return u.message(protocol.Topic{Kind: protocol.KindState}, state, protocol.ConnectionCounter(connection, protocol.WillMessage))
@@ -206,7 +271,7 @@ func (u *Uplink) message(t protocol.Topic, body any, counter uint64) (mqtt.Messa
 		Kind:    t.Kind,
 		Site:    t.Site,
 		Subject: string(t.Serial),
-		To:      u.o.Hub.KeyID(),
+		To:      u.o.Hub.Trust().Hub().KeyID(),
 		Seq:     protocol.Seq{Life: u.o.Buffer.Boot(), Counter: counter},
 		At:      u.o.Now(),
 	}

@@ -77,6 +77,7 @@ func (o *operator) identity() *cobra.Command {
 			if created {
 				fmt.Fprintln(cmd.ErrOrStderr(), o.say("key-made", phrase.Args{"data": o.data}))
 			}
+			fmt.Fprintln(cmd.ErrOrStderr(), key.Public().Fingerprint().Words())
 			fmt.Fprintln(cmd.OutOrStdout(), key.Public().Fingerprint())
 			return nil
 		},

@@ -41,7 +41,7 @@ type Options struct {
 	Vault   Vault // nil: templates that are asked for are refused
 	Jobs    Jobs  // nil: there are none
 	Key     seal.SigningKey
-	Sealing seal.SealingPublic // to which sites seal
+	Keys    []byte // the keys document as the root signed it; none while it is empty
 	Version string
 	Sent    func(receipts int)  // counts published receipts
 	Refused func(templates int) // counts templates that were asked for and not given
@@ -204,17 +204,11 @@ func (d *Dispatch) everything(ctx context.Context, conn *mqtt.Conn) error {
 }
 
 func (d *Dispatch) keysAndReceipts(ctx context.Context, conn *mqtt.Conn) error {
-	g, err := d.o.Store.Generation(ctx)
-	if err != nil {
-		return fmt.Errorf("read generation: %w", err)
-	}
-	keys, err := d.message(protocol.Topic{Site: protocol.HubSite, Kind: protocol.KindKeys}, "",
-		protocol.Seq{Life: g.Number, Counter: d.next()}, protocol.KeyList{Signing: []seal.PublicKey{d.o.Key.Public()}, Sealing: []seal.SealingPublic{d.o.Sealing}})
-	if err != nil {
-		return err
-	}
-	if err := conn.Publish(ctx, keys); err != nil {
-		return fmt.Errorf("publish keys: %w", err)
+	if len(d.o.Keys) > 0 {
+		topic := protocol.Topic{Site: protocol.HubSite, Kind: protocol.KindKeys}
+		if err := conn.Publish(ctx, mqtt.Message{Topic: topic.String(), Payload: d.o.Keys, Retained: true}); err != nil {
+			return fmt.Errorf("publish keys: %w", err)
+		}
 	}
 	return d.receipts(ctx, conn, nil)
 }

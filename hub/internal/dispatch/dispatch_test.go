@@ -21,6 +21,8 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt/mqtttest"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+	"github.com/bkpsdmd-babel/sidik/protocol/trust"
+	"github.com/bkpsdmd-babel/sidik/protocol/trust/trusttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,6 +45,7 @@ type world struct {
 	vault    *vault
 	jobs     *jobs
 	refused  atomic.Int64
+	document []byte // of keys, as the root signed it
 	dispatch *dispatch.Dispatch
 	heard    chan mqtt.Message
 }
@@ -59,7 +62,9 @@ func newWorld(t *testing.T) *world {
 	for _, a := range []*storetest.Agent{w.agent, w.marker} {
 		ok(t, s.AddSite(t.Context(), a.Site, a.Key.Public().Fingerprint(), storetest.Morning()))
 	}
-	w.dispatch = dispatch.New(dispatch.Options{Store: s, Holding: w.holding, Vault: w.vault, Jobs: w.jobs, Key: key, Sealing: sealingKey(t).Public(), Version: "1",
+	w.document = trusttest.NewRoot(t).Sign(t, trust.Request{Keys: protocol.KeyList{
+		Signing: []protocol.HubKey{{Key: key.Public()}}, Sealing: []seal.SealingPublic{sealingKey(t).Public()}}})
+	w.dispatch = dispatch.New(dispatch.Options{Store: s, Holding: w.holding, Vault: w.vault, Jobs: w.jobs, Key: key, Keys: w.document, Version: "1",
 		Sent: func(int) {}, Refused: func(n int) { w.refused.Add(int64(n)) }, Logger: slog.New(slog.DiscardHandler)})
 	return w
 }
@@ -142,9 +147,8 @@ func TestKeysAndReceiptsAreInPlaceBeforeTheBirthAndGoneIsSaidAtTheEnd(t *testing
 	w := newWorld(t)
 	w.watch()
 	stop := w.serve()
-	var keys protocol.KeyList
-	if e := w.next(&keys); e.Kind != protocol.KindKeys || len(keys.Sealing) != 1 {
-		t.Errorf("first came %s with %d keys to seal to, want keys with one", e.Kind, len(keys.Sealing))
+	if m := wait(t, w.heard); m.Topic != "sidik/v1/_/keys" || string(m.Payload) != string(w.document) {
+		t.Errorf("first came %s, want the keys document as the root signed it", m.Topic)
 	}
 	receipts := map[protocol.SiteID]protocol.Envelope{}
 	for range 2 {

@@ -11,6 +11,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/ingest"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
@@ -34,7 +35,7 @@ func TestStuckCommitStandsStillAndIdlingDoesNot(t *testing.T) {
 		in := make(chan mqtt.Message)
 		done := make(chan error, 1)
 		part := ingest.New(ingest.Options{
-			Store: s, Holding: w.holding, Dispatch: w, Meter: w, Hub: w.hub.Public(), Sealing: w.sealing, Workers: 2,
+			Store: s, Holding: w.holding, Dispatch: w, Meter: w, Keys: keys{w.sealing, []seal.SigningKey{w.hub}}, Workers: 2,
 			Logger: slog.New(slog.DiscardHandler), Pulse: p,
 		})
 		go func() { done <- part.Run(t.Context(), in) }()

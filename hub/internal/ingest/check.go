@@ -71,7 +71,7 @@ func (i *Ingest) verify(ctx context.Context, m mqtt.Message) (checked, error) {
 		return c, &protocol.Refusal{Reason: protocol.ReasonSignature,
 			Cause: fmt.Errorf("%s message of site %s", c.envelope.Kind, c.envelope.Site)}
 	}
-	if c.envelope.To != i.o.Hub.KeyID() {
+	if _, ours := i.o.Keys.Public(c.envelope.To); !ours {
 		return c, &protocol.Refusal{Reason: protocol.ReasonReceiver,
 			Cause: fmt.Errorf("%s message of site %s is for key %s", c.envelope.Kind, c.envelope.Site, c.envelope.To)}
 	}

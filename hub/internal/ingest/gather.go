@@ -135,7 +135,7 @@ type inventory struct {
 }
 
 // whole opens an inventory of which nothing is missing any more, or is errIncomplete.
-func (a *gathered) whole(t protocol.Topic, key seal.SealingKey) (inv inventory, err error) {
+func (a *gathered) whole(t protocol.Topic, key protocol.Opener) (inv inventory, err error) {
 	g := a.of(t.Site, t.Serial)
 	text, missing, err := g.doc.Open(key, protocol.InventoryPurpose(t.Site, t.Serial))
 	if missing {

@@ -58,7 +58,7 @@ func (i *Ingest) open(ctx context.Context, name string, c *checked, partial *gat
 			err = partial.lead(c.envelope, topic)
 		}
 		if err == nil {
-			c.inventory, err = partial.whole(topic, i.o.Sealing)
+			c.inventory, err = partial.whole(topic, i.o.Keys)
 		}
 		return err
 	case protocol.KindResults:
@@ -88,7 +88,7 @@ func (i *Ingest) openTemplates(c *checked) error {
 	}
 	var refused error // one that cannot be opened does not keep the others out for ever
 	for _, item := range m.Items {
-		data, err := i.o.Sealing.Open(protocol.TemplatePurpose(protocol.KindTemplatesUp, c.envelope.Site, m.Serial,
+		data, err := i.o.Keys.Open(protocol.TemplatePurpose(protocol.KindTemplatesUp, c.envelope.Site, m.Serial,
 			item.PIN, item.Finger, item.Algorithm, item.Digest), item.Box)
 		switch {
 		case err != nil:

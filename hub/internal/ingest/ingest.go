@@ -56,6 +56,13 @@ type Meter interface {
 	Refused(kind protocol.Kind, reason protocol.Reason)
 }
 
+// Keys are the hub's own, former ones too: agents that slept address them, and what
+// they signed is evidence.
+type Keys interface {
+	protocol.Opener
+	Public(id seal.KeyID) (seal.PublicKey, bool)
+}
+
 // Options are the parts of an Ingest. All but the vault and the jobs are needed.
 type Options struct {
 	Store    Store
@@ -64,9 +71,8 @@ type Options struct {
 	Jobs     Jobs  // nil: what is said of jobs is refused
 	Dispatch Dispatch
 	Meter    Meter
-	Hub      seal.PublicKey  // messages must be for this key
-	Sealing  seal.SealingKey // opens what sites have sealed
-	Workers  int             // goroutines that check signatures
+	Keys     Keys
+	Workers  int // goroutines that check signatures
 	Logger   *slog.Logger
 	Pulse    *pulse.Pulse // has the loops that take and store; may be nil
 }

@@ -113,7 +113,7 @@ func (w *world) take(s ingest.Store, messages ...mqtt.Message) error {
 	}
 	close(in)
 	return ingest.New(ingest.Options{
-		Store: s, Holding: w.holding, Vault: w.vault, Jobs: w.jobs, Dispatch: w, Meter: w, Hub: w.hub.Public(), Sealing: w.sealing, Workers: 2, Logger: slog.New(slog.DiscardHandler),
+		Store: s, Holding: w.holding, Vault: w.vault, Jobs: w.jobs, Dispatch: w, Meter: w, Keys: keys{w.sealing, []seal.SigningKey{w.hub}}, Workers: 2, Logger: slog.New(slog.DiscardHandler),
 	}).Run(w.t.Context(), in)
 }
 
@@ -377,4 +377,19 @@ func TestRostersOfASiteAreReportedByItsNewestStateOnly(t *testing.T) {
 	if len(w.reported) != 1 || w.reported[0][0].Order.Counter != 4 {
 		t.Errorf("reported %v, want revision 4 alone", w.reported)
 	}
+}
+
+// keys are the hub's, the present one first.
+type keys struct {
+	seal.SealingKey
+	signing []seal.SigningKey
+}
+
+func (k keys) Public(id seal.KeyID) (seal.PublicKey, bool) {
+	for _, key := range k.signing {
+		if key.Public().KeyID() == id {
+			return key.Public(), true
+		}
+	}
+	return seal.PublicKey{}, false
 }

@@ -99,7 +99,8 @@ func (i *Ingest) takeProof(ctx context.Context, c checked) error {
 	if err == nil {
 		err = shown.Into(&r)
 	}
-	if err == nil && (shown.Kind != protocol.KindReceipt || shown.Site != site || !shown.SignedBy(i.o.Hub)) {
+	signer, ours := i.o.Keys.Public(shown.From)
+	if err == nil && (shown.Kind != protocol.KindReceipt || shown.Site != site || !ours || !shown.SignedBy(signer)) {
 		err = &protocol.Refusal{Reason: protocol.ReasonSignature, Cause: fmt.Errorf("receipt shown by site %s is not this hub's", site)}
 	}
 	if err != nil {

@@ -30,6 +30,7 @@ const (
 	DeedGeneration DeedKind = "generation" // the hub began a life (its id; number and reason)
 	DeedSite       DeedKind = "site"       // a site was added
 	DeedAdmit      DeedKind = "admit"      // an agent's key was admitted, the one before retired (fingerprint)
+	DeedRetire     DeedKind = "retire"     // the admitted key is no longer, and none is in its place (fingerprint)
 	DeedKey        DeedKind = "key"        // the admitted key was seen (fingerprint; public key)
 	DeedTerminal   DeedKind = "terminal"   // a terminal was registered (serial; its row's id)
 	DeedPINs       DeedKind = "pins"       // no longer written: a list of PINs grew, before there was a register (its digest)

@@ -31,10 +31,11 @@ func (s *Store) AddSite(ctx context.Context, site protocol.SiteID, agent seal.Fi
 		case !errors.Is(err, ErrNoSite):
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "INSERT INTO site (id, added) VALUES ($1, $2)", string(site), millis(at)); err != nil {
-			return err
+		err = known(ctx, tx, site)
+		if errors.Is(err, ErrNoSite) {
+			err = add(ctx, tx, site, at)
 		}
-		if err := record(ctx, tx, Deed{At: at, Kind: DeedSite, Site: site}); err != nil {
+		if err != nil {
 			return err
 		}
 		return admit(ctx, tx, site, agent, at)
@@ -45,6 +46,101 @@ func (s *Store) AddSite(ctx context.Context, site protocol.SiteID, agent seal.Fi
 	return nil
 }
 
+// Register adds a site of which no agent is admitted yet. The same again changes
+// nothing.
+func (s *Store) Register(ctx context.Context, site protocol.SiteID, at time.Time) error {
+	err := s.update(ctx, func(tx *sql.Tx) error {
+		err := known(ctx, tx, site)
+		if !errors.Is(err, ErrNoSite) {
+			return err
+		}
+		return add(ctx, tx, site, at)
+	})
+	if err != nil {
+		return fmt.Errorf("register site %s: %w", site, err)
+	}
+	return nil
+}
+
+func add(ctx context.Context, tx *sql.Tx, site protocol.SiteID, at time.Time) error {
+	if _, err := tx.ExecContext(ctx, "INSERT INTO site (id, added) VALUES ($1, $2)", string(site), millis(at)); err != nil {
+		return err
+	}
+	return record(ctx, tx, Deed{At: at, Kind: DeedSite, Site: site})
+}
+
+// known is nil for a registered site, and ErrNoSite for any other.
+func known(ctx context.Context, q querier, site protocol.SiteID) error {
+	var n int
+	if err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM site WHERE id = $1", string(site)).Scan(&n); err != nil {
+		return err
+	}
+	if n == 0 {
+		return ErrNoSite
+	}
+	return nil
+}
+
+// Admit admits a key of a registered site that was shown and proven, in a transaction
+// of the caller's; the present one is retired. The same again changes nothing.
+func (s *Store) Admit(ctx context.Context, tx *sql.Tx, site protocol.SiteID, key seal.PublicKey, at time.Time) error {
+	if err := known(ctx, tx, site); err != nil {
+		return fmt.Errorf("admit key of site %s: %w", site, err)
+	}
+	held, err := admitted(ctx, tx, site)
+	if err == nil && held.Key == key {
+		return nil
+	}
+	if err == nil || errors.Is(err, ErrNoSite) {
+		err = replace(ctx, tx, site, key.Fingerprint(), at)
+	}
+	if err == nil {
+		err = learn(ctx, tx, site, key, at)
+	}
+	if err != nil {
+		return fmt.Errorf("admit key of site %s: %w", site, err)
+	}
+	return nil
+}
+
+// Retire takes the admitted key of a site away and puts none in its place, in a
+// transaction of the caller's. What it signed before stays evidence.
+func (s *Store) Retire(ctx context.Context, tx *sql.Tx, site protocol.SiteID, at time.Time) error {
+	held, err := admitted(ctx, tx, site)
+	if err == nil {
+		err = retire(ctx, tx, site, at)
+	}
+	if err == nil {
+		err = record(ctx, tx, Deed{At: instant(max(1, millis(at))), Kind: DeedRetire, Site: site, Subject: string(held.Fingerprint)})
+	}
+	if err != nil {
+		return fmt.Errorf("retire key of site %s: %w", site, err)
+	}
+	return nil
+}
+
+func retire(ctx context.Context, tx *sql.Tx, site protocol.SiteID, at time.Time) error {
+	_, err := tx.ExecContext(ctx, "UPDATE agent_key SET retired = $1 WHERE site = $2 AND retired = 0", max(1, millis(at)), string(site))
+	return err
+}
+
+// replace retires the present key, if there is one, and admits another.
+func replace(ctx context.Context, tx *sql.Tx, site protocol.SiteID, agent seal.Fingerprint, at time.Time) error {
+	if err := retire(ctx, tx, site, at); err != nil {
+		return err
+	}
+	return admit(ctx, tx, site, agent, at)
+}
+
+// learn keeps the public key of an admitted fingerprint.
+func learn(ctx context.Context, tx *sql.Tx, site protocol.SiteID, key seal.PublicKey, at time.Time) error {
+	if _, err := tx.ExecContext(ctx, "UPDATE agent_key SET public_key = $1 WHERE site = $2 AND fingerprint = $3",
+		key.String(), string(site), string(key.Fingerprint())); err != nil {
+		return err
+	}
+	return record(ctx, tx, Deed{At: at, Kind: DeedKey, Site: site, Subject: string(key.Fingerprint()), Detail: key.String()})
+}
+
 // ReplaceKey admits another key in place of the present one, whose signatures
 // stay evidence. A key that was retired once can come back.
 func (s *Store) ReplaceKey(ctx context.Context, site protocol.SiteID, agent seal.Fingerprint, at time.Time) error {
@@ -53,10 +149,7 @@ func (s *Store) ReplaceKey(ctx context.Context, site protocol.SiteID, agent seal
 		if err != nil || held.Fingerprint == agent {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "UPDATE agent_key SET retired = $1 WHERE site = $2 AND retired = 0", max(1, millis(at)), string(site)); err != nil {
-			return err
-		}
-		return admit(ctx, tx, site, agent, at)
+		return replace(ctx, tx, site, agent, at)
 	})
 	if err != nil {
 		return fmt.Errorf("replace key of site %s: %w", site, err)
@@ -89,11 +182,7 @@ func (s *Store) LearnKey(ctx context.Context, site protocol.SiteID, key seal.Pub
 		case !held.Key.IsZero():
 			return nil
 		}
-		if _, err := tx.ExecContext(ctx, "UPDATE agent_key SET public_key = $1 WHERE site = $2 AND fingerprint = $3",
-			key.String(), string(site), string(held.Fingerprint)); err != nil {
-			return err
-		}
-		return record(ctx, tx, Deed{At: at, Kind: DeedKey, Site: site, Subject: string(held.Fingerprint), Detail: key.String()})
+		return learn(ctx, tx, site, key, at)
 	})
 	if err != nil {
 		return fmt.Errorf("learn key of site %s: %w", site, err)

@@ -24,7 +24,7 @@ type Terminal struct {
 // in the same moment. The same again changes nothing.
 func (s *Store) AddTerminal(ctx context.Context, site protocol.SiteID, serial protocol.Serial, at time.Time) error {
 	err := s.update(ctx, func(tx *sql.Tx) error {
-		if _, err := admitted(ctx, tx, site); err != nil {
+		if err := known(ctx, tx, site); err != nil {
 			return err
 		}
 		var id, registered int64

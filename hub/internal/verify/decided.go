@@ -88,6 +88,10 @@ func (want *decided) apply(d store.Deed) (known bool) {
 		r := want.keys[key]
 		r.Site, r.Fingerprint, r.Admitted, r.Retired = d.Site, d.Subject, d.At, time.Time{}
 		want.keys[key] = r
+	case store.DeedRetire:
+		r := want.keys[key]
+		r.Retired = d.At
+		want.keys[key] = r
 	case store.DeedKey:
 		r := want.keys[key]
 		r.PublicKey = d.Detail

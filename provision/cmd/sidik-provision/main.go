@@ -8,12 +8,17 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 	"github.com/bkpsdmd-babel/sidik/provision"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := provision.Command().ExecuteContext(ctx)
+	lang := phrase.ParseLang(os.Getenv("LANG"))
+	if chosen, set := os.LookupEnv("SIDIK_LANG"); set {
+		lang = phrase.ParseLang(chosen)
+	}
+	err := provision.Command(lang).ExecuteContext(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "sidik-provision: %v\n", err)

@@ -48,7 +48,8 @@ const (
 )
 
 // Run does what an operator and a technician do by hand, and says each step:
-// the hub makes its key, the agents' configurations name it, the operator fills the
+// the agency makes its root key, which signs the hub's keys, the agents' configurations
+// name it, the operator fills the
 // register, admits the agents' keys and registers their terminals. It ends everything
 // when ctx ends.
 func (o Office) Run(ctx context.Context, out io.Writer) (err error) {
@@ -71,8 +72,10 @@ func (o Office) Run(ctx context.Context, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, s.end()) }()
 
 	hubData := filepath.Join(o.Dir, "hub")
-	_, err = os.Stat(hubData)
-	first := errors.Is(err, os.ErrNotExist)
+	first, err := missing(hubData)
+	if err != nil {
+		return err
+	}
 	addresses := map[string]string{}
 	for _, place := range o.offices() { // before the programs that read them, and ended after them
 		if addresses[place.site], err = s.terminal(ctx, place); err != nil {
@@ -82,7 +85,10 @@ func (o Office) Run(ctx context.Context, out io.Writer) (err error) {
 	var hub struct {
 		Brokers []string `json:"brokers"`
 		Pages   string   `json:"pages"`
-		Key     string   `json:"key"`
+	}
+	root, err := s.vouch(ctx, hubData)
+	if err != nil {
+		return err
 	}
 	if err := s.start(ctx, &hub, "sidik-hub", "sidik-hub", "run", "--data", hubData, "--mqtt", "127.0.0.1:0", "--pages", o.Pages); err != nil {
 		return err
@@ -98,7 +104,7 @@ func (o Office) Run(ctx context.Context, out io.Writer) (err error) {
 	}
 	for _, place := range o.offices() {
 		file := filepath.Join(o.Dir, place.site+".toml")
-		if err := o.configure(file, hub.Brokers[0], hub.Key, place, addresses[place.site]); err != nil {
+		if err := o.configure(file, hub.Brokers[0], root, place, addresses[place.site]); err != nil {
 			return err
 		}
 		fingerprint, err := s.run(ctx, "sidik-agent", "identity", "--config", file)
@@ -176,14 +182,14 @@ func (s *stage) all(ctx context.Context, hubData string, commands [][]string) er
 
 // configure writes an agent's file as a technician would. People punch here at any
 // hour, so there is no rush hour to wait for.
-func (o Office) configure(file, broker, key string, place office, terminal string) error {
+func (o Office) configure(file, broker, root string, place office, terminal string) error {
 	text := fmt.Sprintf(`# Made by: sidik-provision simulate office
 site = %q
 data = %q
 
 [hub]
 broker = %q
-key = %q
+root = %q
 
 [apply]
 rush = []
@@ -195,9 +201,50 @@ scan = false
 serial = %q
 address = %q
 every = "30s"
-`, place.site, "agent-"+place.site, broker, key, place.serial, terminal)
+`, place.site, "agent-"+place.site, broker, root, place.serial, terminal)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
 	return nil
+}
+
+// vouch makes the agency's root key on the first day and has it sign the hub's keys. It
+// returns the root's fingerprint. Here the root lies beside the hub, with its passphrase
+// in a file: a demonstration has nothing to lose.
+func (s *stage) vouch(ctx context.Context, hubData string) (fingerprint string, err error) {
+	folder, passphrase := filepath.Join(s.o.Dir, "root"), filepath.Join(s.o.Dir, "root-passphrase.txt")
+	first, err := missing(folder)
+	if err != nil {
+		return "", err
+	}
+	if !first {
+		return s.ask(ctx, "sidik-provision", "root", "show", "--dir", folder)
+	}
+	if err := os.WriteFile(passphrase, []byte("only for the demonstration\n"), 0o600); err != nil {
+		return "", fmt.Errorf("write passphrase: %w", err)
+	}
+	fingerprint, err = s.run(ctx, "sidik-provision", "root", "init", "--dir", folder, "--passphrase-file", passphrase)
+	if err != nil {
+		return "", err
+	}
+	request, document := filepath.Join(s.o.Dir, "key-request.json"), filepath.Join(s.o.Dir, "keys.json")
+	for _, c := range [][]string{
+		{"sidik-hub", "key", "request", "--out", request, "--data", hubData},
+		{"sidik-provision", "root", "sign", request, "--dir", folder, "--passphrase-file", passphrase, "--out", document, "--yes"},
+		{"sidik-hub", "key", "install", document, "--data", hubData},
+	} {
+		if _, err := s.run(ctx, c[0], c[1:]...); err != nil {
+			return "", err
+		}
+	}
+	return fingerprint, nil
+}
+
+// missing reports whether nothing is at a path yet.
+func missing(path string) (bool, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return true, nil
+	}
+	return false, err
 }

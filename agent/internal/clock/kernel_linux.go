@@ -1,4 +1,4 @@
-package health
+package clock
 
 import (
 	"golang.org/x/sys/unix"
@@ -6,9 +6,9 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
-// Clock asks the kernel whether the system's clock is synchronised (adjtimex;
+// Kernel asks the kernel whether the system's clock is synchronised (adjtimex;
 // chrony and systemd-timesyncd tell the kernel).
-func Clock() protocol.ClockState {
+func Kernel() protocol.ClockState {
 	var t unix.Timex
 	if _, err := unix.Adjtimex(&t); err != nil || t.Status&unix.STA_UNSYNC != 0 {
 		return protocol.ClockHeld

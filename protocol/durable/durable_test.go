@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/bkpsdmd-babel/sidik/agent/internal/durable"
+	"github.com/bkpsdmd-babel/sidik/protocol/durable"
 )
 
 func TestWriteReplacesTheWholeFile(t *testing.T) {

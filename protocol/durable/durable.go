@@ -24,7 +24,7 @@ func Write(path string, text []byte) (err error) {
 	if err := os.Rename(path+".new", path); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return SyncFolder(filepath.Dir(path))
 }
 
 // SetAside renames a file that cannot be read as what it should be, so that a person can
@@ -33,10 +33,11 @@ func SetAside(path string) error {
 	if err := os.Rename(path, path+".damaged"); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return SyncFolder(filepath.Dir(path))
 }
 
-func syncFolder(path string) error {
+// SyncFolder puts the names in a folder on disk.
+func SyncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {
 		return err

@@ -1,0 +1,181 @@
+// Package root holds the agency's root key, which vouches for the hub's keys and is the
+// one thing that every agent believes from its first day. It is kept offline, in a folder
+// on a stick in a safe, encrypted under a passphrase.
+//
+// It knows its folder and the keys document. It must not know hubs, sites or networks.
+//
+// Beware: whoever has this key and its passphrase is the agency to every agent of the
+// province, and without it no hub's key can ever be replaced. Keep two copies.
+package root
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+
+	"github.com/bkpsdmd-babel/sidik/protocol/durable"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+	"github.com/bkpsdmd-babel/sidik/protocol/trust"
+)
+
+// Files of the folder. Each document that was signed is kept beside them.
+const (
+	keyFile    = "root.age"
+	publicFile = "root.txt"
+	signedName = "keys-%04d.json"
+)
+
+// Errors by which people are told what to do.
+var (
+	ErrExists     = errors.New("there is a root key already; it is never replaced")
+	ErrMissing    = errors.New("there is no root key; make one with: sidik-provision root init")
+	ErrPassphrase = errors.New("the passphrase does not open the root key")
+	ErrWeak       = fmt.Errorf("the passphrase is too short: use at least %d characters, such as six words of a list", MinPassphrase)
+)
+
+// MinPassphrase is how many characters a passphrase has at least.
+const MinPassphrase = 16
+
+// work is the cost of trying a passphrase, as a power of two: about a second.
+const work = 18
+
+// Root is an opened root key.
+type Root struct {
+	dir string
+	key seal.SigningKey
+}
+
+// Init makes a root key in a folder, which is made where it is not there.
+func Init(dir, passphrase string) (*Root, error) {
+	if len([]rune(passphrase)) < MinPassphrase {
+		return nil, ErrWeak
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make root key: %w", err)
+	}
+	path := filepath.Join(dir, keyFile)
+	if _, err := os.Stat(path); err == nil {
+		return nil, fmt.Errorf("%s: %w", path, ErrExists)
+	}
+	key, err := seal.GenerateSigningKey()
+	if err != nil {
+		return nil, err
+	}
+	text, err := lock(key, passphrase)
+	if err != nil {
+		return nil, fmt.Errorf("make root key: %w", err)
+	}
+	if err := durable.Write(filepath.Join(dir, publicFile), []byte(string(key.Public().Fingerprint())+"\n")); err != nil {
+		return nil, fmt.Errorf("make root key: %w", err)
+	}
+	if err := durable.Write(path, text); err != nil {
+		return nil, fmt.Errorf("make root key: %w", err)
+	}
+	return &Root{dir, key}, nil
+}
+
+// lock encrypts a key under a passphrase.
+func lock(key seal.SigningKey, passphrase string) ([]byte, error) {
+	to, err := age.NewScryptRecipient(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	to.SetWorkFactor(work)
+	var text bytes.Buffer
+	a := armor.NewWriter(&text)
+	w, err := age.Encrypt(a, to)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(key.Wrap(w), w.Close(), a.Close()); err != nil {
+		return nil, err
+	}
+	return text.Bytes(), nil
+}
+
+// Open opens the root key of a folder.
+func Open(dir, passphrase string) (*Root, error) {
+	text, err := os.ReadFile(filepath.Join(dir, keyFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", dir, ErrMissing)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read root key: %w", err)
+	}
+	by, err := age.NewScryptIdentity(passphrase)
+	if err != nil {
+		return nil, ErrPassphrase
+	}
+	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(text)), by)
+	if err != nil {
+		return nil, ErrPassphrase
+	}
+	// Read whole before anything is used: the end of the text is what proves it.
+	plain, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("read root key: %w", err)
+	}
+	key, err := seal.Unwrap(bytes.NewReader(plain))
+	if err != nil {
+		return nil, fmt.Errorf("read root key: %w", err)
+	}
+	return &Root{dir, key}, nil
+}
+
+// Fingerprint reads the fingerprint of a folder's root key, which is no secret.
+func Fingerprint(dir string) (seal.Fingerprint, error) {
+	text, err := os.ReadFile(filepath.Join(dir, publicFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s: %w", dir, ErrMissing)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read root key: %w", err)
+	}
+	return seal.ParseFingerprint(strings.TrimSpace(string(text)))
+}
+
+// Fingerprint is what every agent's configuration names.
+func (r *Root) Fingerprint() seal.Fingerprint { return r.key.Public().Fingerprint() }
+
+// Sign signs what a hub requests. Its number is above that of every document that this
+// folder or the hub has seen, and a copy stays in the folder.
+func (r *Root) Sign(request trust.Request, now time.Time) (document []byte, number uint64, err error) {
+	last, err := r.last()
+	if err != nil {
+		return nil, 0, err
+	}
+	number = max(last, request.Number) + 1
+	document, err = trust.Sign(r.key, number, now, request.Keys)
+	if err != nil {
+		return nil, 0, fmt.Errorf("sign keys document: %w", err)
+	}
+	if err := durable.Write(filepath.Join(r.dir, fmt.Sprintf(signedName, number)), append(document, '\n')); err != nil {
+		return nil, 0, fmt.Errorf("keep keys document: %w", err)
+	}
+	return document, number, nil
+}
+
+// last is the number of the newest document that was signed here; 0 for none.
+func (r *Root) last() (last uint64, err error) {
+	paths, err := filepath.Glob(filepath.Join(r.dir, "keys-*.json"))
+	if err != nil {
+		return 0, err
+	}
+	for _, path := range paths {
+		digits := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "keys-"), ".json")
+		if n, err := strconv.ParseUint(digits, 10, 64); err == nil {
+			last = max(last, n)
+		}
+	}
+	return last, nil
+}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/base32"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -193,8 +192,5 @@ func (a *Accounts) setPassword(ctx context.Context, tx *sql.Tx, who Account, has
 		return who, err
 	}
 	h, err := one(ctx, a.db.Within(tx), "WHERE id = $1", int64(who.ID))
-	if err == nil && !h.Disabled.IsZero() {
-		err = errors.Join(ErrLink, ErrDisabled)
-	}
 	return h.Account, err
 }

@@ -11,8 +11,12 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 )
 
-// shown is how many captures stand on the page, the newest first.
-const shown = 50
+// shown is how many captures stand on the page, the newest first; among looked of them
+// those of one office are found.
+const (
+	shown  = 50
+	looked = 2000
+)
 
 // listView is the data of list.html.
 type listView struct {
@@ -39,7 +43,7 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
 			if v.Employee != nil {
 				f.Employee = v.Employee.ID
 			} else if !v.Scope.Whole() {
-				f.Limit = 0 // which of them are theirs is not known before
+				f.Limit = looked // which of them are theirs is not known before
 			}
 			all, err := p.Jobs.List(r.Context(), f)
 			all = slices.DeleteFunc(all, func(j job.Job) bool { return !v.Scope.Employee(j.Employee) })

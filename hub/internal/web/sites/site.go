@@ -70,7 +70,7 @@ func (s *Pages) siteDetail(r *http.Request, o store.Overview) (siteDetail, error
 	if v.Receipt, _, err = s.store.Receipt(ctx, id); err != nil {
 		return v, err
 	}
-	last, found, err := s.store.LastPunch(ctx, id)
+	last, found, err := s.last(ctx, scope, id)
 	if err != nil {
 		return v, err
 	}
@@ -81,6 +81,18 @@ func (s *Pages) siteDetail(r *http.Request, o store.Overview) (siteDetail, error
 	}
 	rank(v.Notices)
 	return v, nil
+}
+
+// last is the newest punch of a site within a scope; false for none.
+func (s *Pages) last(ctx context.Context, scope account.Scope, site protocol.SiteID) (store.Punch, bool, error) {
+	if scope.Whole() {
+		return s.store.LastPunch(ctx, site)
+	}
+	punches, err := s.collect(ctx, scope, store.Filter{Site: site, Newest: true, Limit: 1})
+	if err != nil || len(punches) == 0 {
+		return store.Punch{}, false, err
+	}
+	return punches[0], true, nil
 }
 
 // latestPart is the part of a page that shows the newest punches of one or all sites.

@@ -67,6 +67,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"a way out in the meeting of punches", "hub/internal/meeting/x.go", importing(own + "hub/internal/dispatch"), "asks no site"},
 		{"a terminal in what is kept how long", "hub/internal/retention/x.go", importing(own + "hub/internal/holding"), "who has left and when"},
 		{"a page in what is foretold", "hub/internal/effect/x.go", importing(own + "hub/internal/web/shell"), "it is asked before anything is saved"},
+		{"a database in the settings of other brokers", "hub/internal/brokerconfig/x.go", importing(own + "hub/internal/store"), "texts made of the same rights"},
 		{"a broker in the rights", "hub/internal/rights/x.go", importing(own + "hub/internal/broker"), "the same on every broker"},
 		{"a page in the authority", "hub/internal/authority/x.go", importing("net/http"), "the authority only signs"},
 		{"MQTT in the pages", "hub/internal/web/x.go", importing(own + "protocol/mqtt"), "do not talk to sites"},

@@ -123,6 +123,8 @@ func ourHouse() house {
 				why: "the store keeps; how a message came and who looks at it is not its business"},
 			{packages: []string{"hub/internal/vault"}, never: []string{"protocol/mqtt", "protocol/zk/...", "github.com/eclipse/...", "net/http"},
 				why: "templates leave the vault through whoever asked it, and it writes down who; it knows no line, page or terminal"},
+			{packages: []string{"hub/internal/brokerconfig"}, only: []string{"std", "hub/internal/authority", "hub/internal/rights"}, never: []string{"database/sql", "net/http"},
+				why: "settings of other brokers are texts made of the same rights; no broker, file or database is touched"},
 			{packages: []string{"hub/internal/rights"}, only: []string{"std", "protocol", "hub/internal/authority"}, never: []string{"database/sql", "net/http"},
 				why: "who may write and read what is the same on every broker, so no broker is known where it is said"},
 			{packages: []string{"hub/internal/authority"}, only: []string{"std", "protocol"}, never: []string{"database/sql", "net/http"},

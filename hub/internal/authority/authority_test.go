@@ -352,3 +352,41 @@ func TestSitesAreNoAuthorities(t *testing.T) {
 		t.Error("a site made a certificate of the hub")
 	}
 }
+
+func TestListenerOfAnotherProgram(t *testing.T) {
+	a := open(t, t.TempDir())
+	certificate, key, err := a.ServerPEM([]string{"mqtt.example"}, time.Now(), 400*24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(a.PEM()) {
+		t.Fatal("PEM of the authority cannot be read")
+	}
+	if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: pool, DNSName: "mqtt.example", CurrentTime: time.Now().AddDate(1, 0, 0)}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRevocationListIsTheAuthoritys(t *testing.T) {
+	a := open(t, t.TempDir())
+	text, err := a.RevocationList([]*big.Int{big.NewInt(7), big.NewInt(8)}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	list, err := x509.ParseRevocationList(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := list.CheckSignatureFrom(a.Certificate()); err != nil {
+		t.Error(err)
+	}
+	if got := list.RevokedCertificateEntries; len(got) != 2 || got[1].SerialNumber.Int64() != 8 || !list.NextUpdate.Equal(a.Certificate().NotAfter) {
+		t.Errorf("it names %v, until %v", got, list.NextUpdate)
+	}
+}

@@ -9,8 +9,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"net"
 	"net/netip"
 	"time"
@@ -61,9 +63,48 @@ func (a *Authority) Client(s Subject, public crypto.PublicKey, now time.Time, li
 // It begins with the authority and not now: the clock of a Raspberry Pi may stand where
 // it was when its keys document was signed.
 func (a *Authority) Server(hosts []string, now time.Time) (tls.Certificate, error) {
+	return a.server(hosts, now, ownLife)
+}
+
+// ServerPEM is Server for a broker that is another program: certificate and key as PEM,
+// with a life of the caller's choice. The key is a secret.
+func (a *Authority) ServerPEM(hosts []string, now time.Time, life time.Duration) (certificate, key []byte, err error) {
+	pair, err := a.server(hosts, now, life)
+	if err != nil {
+		return nil, nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		return nil, nil, fmt.Errorf("issue certificate of a listener: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+// RevocationList is a CRL as PEM, for a broker that is another program: certificates with
+// these numbers count no more. It ends with the authority: when a list ends, brokers let
+// nobody in any more.
+func (a *Authority) RevocationList(numbers []*big.Int, now time.Time) ([]byte, error) {
+	list := &x509.RevocationList{Number: big.NewInt(now.UnixMilli()), ThisUpdate: now, NextUpdate: a.certificate.NotAfter}
+	for _, n := range numbers {
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: n, RevocationTime: now})
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, list, a.certificate, a.key)
+	if err != nil {
+		return nil, fmt.Errorf("make revocation list: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}), nil
+}
+
+// PEM is the authority's certificate as text, for whoever is to trust it.
+func (a *Authority) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
+}
+
+func (a *Authority) server(hosts []string, now time.Time, life time.Duration) (tls.Certificate, error) {
 	template := &x509.Certificate{
 		NotBefore:   a.certificate.NotBefore,
-		NotAfter:    now.Add(ownLife),
+		NotAfter:    now.Add(life),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames:    []string{itself},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},

@@ -15,8 +15,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -88,48 +88,27 @@ func freePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// mosquitto is a Mosquitto process.
+// mosquitto is a Mosquitto that guards nothing, as tests of the carrier want it.
 type mosquitto struct {
-	t             testing.TB
-	program, conf string
-	address       string
-	log           *os.File
-	command       *exec.Cmd
-	leash         io.Closer
+	*Mosquitto
+	address string
 }
 
 // StartMosquitto starts a Mosquitto with its own folder. It ends with the test,
 // also when the test's process is killed.
 func StartMosquitto(t testing.TB) Broker {
 	t.Helper()
-	program, err := exec.LookPath("mosquitto")
-	if err != nil {
-		program, err = exec.LookPath("/usr/sbin/mosquitto") // not in everybody's PATH
-	}
-	if err != nil {
-		t.Fatal("the tests with a Mosquitto broker need Debian's package mosquitto: apt-get install mosquitto")
-	}
-	dir := t.TempDir()
-	m := &mosquitto{t: t, program: program, conf: filepath.Join(dir, "mosquitto.conf")}
-	port := freePort(t)
-	m.address = fmt.Sprintf("127.0.0.1:%d", port)
+	dir, port := t.TempDir(), freePort(t)
+	address := fmt.Sprintf("127.0.0.1:%d", port)
 	rights := filepath.Join(dir, "rights.json")
 	write(t, rights, mosquittoRights)
-	write(t, m.conf, fmt.Sprintf(`listener %d 127.0.0.1
+	return &mosquitto{address: address, Mosquitto: StartMosquittoAs(t, fmt.Sprintf(`listener %d 127.0.0.1
 allow_anonymous true
 plugin %s
 plugin_opt_config_file %s
-user root
 persistence true
 persistence_location %s/
-log_dest stderr
-`, port, plugin(t), rights, dir))
-	if m.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Stop(); m.log.Close() })
-	m.Start()
-	return m
+`, port, plugin(t), rights, dir), func() error { return ready(address) })}
 }
 
 // mosquittoRights allow everything to everybody but one branch. They are for the
@@ -167,33 +146,10 @@ func (m *mosquitto) Name() string            { return "mosquitto" }
 func (m *mosquitto) URLs() []string          { return []string{"tcp://" + m.address} }
 func (m *mosquitto) ForbiddenFilter() string { return "forbidden/+" }
 
-func (m *mosquitto) Start() {
-	m.t.Helper()
-	// The shell keeps the broker on a leash: when our end of the pipe is closed, for
-	// whatever reason, it kills it.
-	m.command = exec.Command("sh", "-c", `"$0" -c "$1" & cat >/dev/null; kill -9 $!; wait $!`, m.program, m.conf)
-	m.command.Stdout, m.command.Stderr = m.log, m.log
-	leash, err := m.command.StdinPipe()
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	if err := m.command.Start(); err != nil {
-		m.t.Fatalf("start mosquitto: %v", err)
-	}
-	m.leash = leash
-	if err := ready(m.address); err != nil {
-		log, _ := os.ReadFile(m.log.Name())
-		m.t.Fatalf("start mosquitto: %v; it says:\n%s", err, log)
-	}
-}
-
-func (m *mosquitto) Stop() {
-	if m.leash == nil {
-		return
-	}
-	m.leash.Close()
-	m.leash = nil
-	m.command.Wait() // the shell's exit code is that of the killed broker
+// FreeAddress is a loopback address that nobody listens on at this moment.
+func FreeAddress(t testing.TB) netip.AddrPort {
+	t.Helper()
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(freePort(t)))
 }
 
 // cluster is three NATS servers in this process.

@@ -22,6 +22,7 @@ type Client struct {
 	net.Conn
 	in     *bufio.Reader
 	number uint16
+	early  [][]byte // messages that came before an answer: first byte of the packet, body
 }
 
 // Dial opens a connection from a loopback address of its own, so that a log tells one
@@ -112,13 +113,13 @@ func (c *Client) Throw(topic string, payload []byte, retained bool, qos byte) er
 
 // Next is the next message that was published to this client.
 func (c *Client) Next() (topic string, payload []byte, retained bool, err error) {
-	kind, body, err := c.packet()
-	for err == nil && kind>>4 != 3 {
-		kind, body, err = c.packet()
+	for len(c.early) == 0 {
+		if err := c.read(); err != nil {
+			return "", nil, false, err
+		}
 	}
-	if err != nil {
-		return "", nil, false, err
-	}
+	kind, body := c.early[0][0], c.early[0][1:]
+	c.early = c.early[1:]
 	n := 2 + int(binary.BigEndian.Uint16(body))
 	topic, body = string(body[2:n]), body[n:]
 	if kind&0x06 != 0 { // QoS 1: acknowledge
@@ -129,6 +130,19 @@ func (c *Client) Next() (topic string, payload []byte, retained bool, err error)
 	}
 	return topic, body, kind&1 == 1, nil
 }
+
+// read reads one packet, and keeps it if it is a message.
+func (c *Client) read() error {
+	kind, body, err := c.packet()
+	if err == nil && kind>>4 == 3 {
+		c.early = append(c.early, append([]byte{kind}, body...))
+	}
+	return err
+}
+
+// Got reports whether a message that Next did not take yet came while something else was
+// waited for.
+func (c *Client) Got() bool { return len(c.early) > 0 }
 
 // Send sends one packet.
 func (c *Client) Send(kind byte, body []byte) error {
@@ -158,6 +172,9 @@ func (c *Client) await(kind byte) ([]byte, error) {
 		got, body, err := c.packet()
 		if err != nil || got == kind {
 			return body, err
+		}
+		if got>>4 == 3 {
+			c.early = append(c.early, append([]byte{got}, body...))
 		}
 	}
 }

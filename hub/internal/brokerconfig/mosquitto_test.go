@@ -1,0 +1,196 @@
+package brokerconfig_test
+
+import (
+	"crypto/tls"
+	"math/big"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/authority"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/broker/brokertest"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/brokerconfig"
+	"github.com/bkpsdmd-babel/sidik/protocol/mqtt/mqtttest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// mosquitto is a real one with the settings that are written for it.
+type mosquitto struct {
+	*mqtttest.Mosquitto
+	brokertest.Broker
+	t        *testing.T
+	settings brokerconfig.Settings
+}
+
+func startMosquitto(t *testing.T) *mosquitto {
+	t.Helper()
+	ca, _, err := authority.LoadOrCreate(t.TempDir(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &mosquitto{t: t, settings: brokerconfig.Settings{
+		Folder: t.TempDir(), Listen: mqtttest.FreeAddress(t), ListenHub: mqtttest.FreeAddress(t),
+		Subjects: []authority.Subject{brokertest.Site(brokertest.Honest), brokertest.Site(brokertest.Neighbour),
+			brokertest.Operator(brokertest.Person), brokertest.Operator(brokertest.Colleague)},
+	}}
+	certificate, key, err := ca.ServerPEM(nil, time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.write(brokerconfig.File{Name: brokerconfig.AuthorityFile, Text: string(ca.PEM())})
+	m.write(brokerconfig.File{Name: brokerconfig.CertificateFile, Text: string(certificate)})
+	m.write(brokerconfig.File{Name: brokerconfig.KeyFile, Text: string(key)})
+	m.revoke(ca)
+	m.Broker = brokertest.Broker{Name: "mosquitto", Address: m.settings.Listen.String(), Hub: m.settings.ListenHub.String(), Authority: ca,
+		Log: func() string { return m.Mosquitto.Log() }}
+	conf := m.writeSettings()
+	m.Mosquitto = mqtttest.StartMosquittoAs(t, "log_type all\n"+conf, func() error {
+		config, deadline := m.TLS(t, authority.Subject{Kind: authority.Hub}), time.Now().Add(30*time.Second)
+		for {
+			c, err := brokertest.Dial(netip.MustParseAddr("127.0.0.1"), m.Hub, config)
+			if err == nil {
+				err = c.Connect("sidik-hub-probe", nil)
+				c.Close()
+			}
+			if err == nil || time.Now().After(deadline) {
+				return err
+			}
+			<-time.After(20 * time.Millisecond)
+		}
+	})
+	return m
+}
+
+func (m *mosquitto) write(f brokerconfig.File) {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(m.settings.Folder, f.Name), []byte(f.Text), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *mosquitto) revoke(ca *authority.Authority, numbers ...*big.Int) {
+	m.t.Helper()
+	list, err := ca.RevocationList(numbers, time.Now())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.write(brokerconfig.File{Name: brokerconfig.RevokedFile, Text: string(list)})
+}
+
+// writeSettings writes the list and returns what belongs into Mosquitto's own file.
+func (m *mosquitto) writeSettings() string {
+	files := brokerconfig.Mosquitto(m.settings)
+	for _, f := range files {
+		m.write(f)
+	}
+	return files[0].Text
+}
+
+func TestMosquittoRefusesStrangers(t *testing.T) { brokertest.Strangers(t, startMosquitto(t).Broker) }
+
+func TestMosquittoGrantsRights(t *testing.T) { brokertest.Rights(t, startMosquitto(t).Broker) }
+
+// Mosquitto puts the certificate's name in the place of the client id, so that one of
+// somebody else does nothing.
+func TestMosquittoLetsNobodyTakeAnothersClientID(t *testing.T) {
+	m := startMosquitto(t)
+	honest := m.Enter(t, brokertest.Site(brokertest.Honest), brokertest.Agent(brokertest.Honest))
+	for _, id := range []string{brokertest.Agent(brokertest.Honest), brokertest.Honest, "sidik-hub"} {
+		m.Enter(t, brokertest.Site(brokertest.Neighbour), id)
+	}
+	if err := honest.Publish("sidik/v1/"+brokertest.Honest+"/state", nil, false); err != nil {
+		t.Errorf("the honest site was thrown out: %v", err)
+	}
+}
+
+// A site that is revoked is left out of the list. After SIGHUP it may do nothing, on a
+// connection that stands as on a new one; that connection stands on.
+func TestMosquittoForgetsWhoIsRevoked(t *testing.T) {
+	m := startMosquitto(t)
+	hub := m.Enter(t, authority.Subject{Kind: authority.Hub}, "sidik-hub")
+	gone := m.Enter(t, brokertest.Site(brokertest.Neighbour), brokertest.Agent(brokertest.Neighbour))
+	honest := m.Enter(t, brokertest.Site(brokertest.Honest), brokertest.Agent(brokertest.Honest))
+	if err := hub.Subscribe("sidik/v1/#", 0); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]*brokertest.Client{brokertest.Neighbour: gone, brokertest.Honest: honest} {
+		if err := c.Subscribe("sidik/v1/"+name+"/jobs", 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.settings.Subjects = []authority.Subject{brokertest.Site(brokertest.Honest)}
+	m.writeSettings()
+	since := len(m.Broker.Log())
+	m.Reload()
+	m.Said(t, since, "Reloading config")
+
+	for _, name := range []string{brokertest.Neighbour, brokertest.Honest} {
+		if err := hub.Publish("sidik/v1/"+name+"/jobs", []byte("a job"), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := gone.Publish("sidik/v1/"+brokertest.Neighbour+"/punches", []byte("after revocation"), false); err != nil {
+		t.Errorf("the connection does not stand, which the documents say: %v", err)
+	}
+	if gone.Got() {
+		t.Error("the revoked site gets what is sent to it on the connection that stands")
+	}
+	m.Said(t, since, "Denied PUBLISH from "+brokertest.Neighbour)
+	again := m.Enter(t, brokertest.Site(brokertest.Neighbour), brokertest.Agent(brokertest.Neighbour))
+	if err := again.Publish("sidik/v1/"+brokertest.Neighbour+"/punches", []byte("after revocation"), false); err != nil {
+		t.Error(err)
+	}
+	if err := honest.Publish("sidik/v1/"+brokertest.Honest+"/punches", []byte("the end"), false); err != nil {
+		t.Fatal(err)
+	}
+	if topic, _, _, err := honest.Next(); err != nil || topic != "sidik/v1/samsat/jobs" {
+		t.Errorf("the honest site gets %s, %v", topic, err)
+	}
+	for {
+		topic, payload, _, err := hub.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(payload) == "after revocation" {
+			t.Errorf("the revoked site wrote %s", topic)
+		}
+		if string(payload) == "the end" {
+			break
+		}
+	}
+}
+
+// A stolen machine has a certificate with the name of its site, which has another machine
+// by now and stands in the list.
+func TestMosquittoRefusesARevokedCertificateOfASiteThatIsAdmitted(t *testing.T) {
+	m := startMosquitto(t)
+	site := brokertest.Site(brokertest.Honest)
+	stolen, own := m.TLS(t, site), m.TLS(t, site)
+	enter := func(config *tls.Config) error {
+		c, err := brokertest.Dial(netip.MustParseAddr("127.0.0.1"), m.Address, config)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return c.Connect(brokertest.Agent(site.Name), nil)
+	}
+	if err := enter(stolen); err != nil {
+		t.Fatal(err)
+	}
+	m.revoke(m.Authority, stolen.Certificates[0].Leaf.SerialNumber)
+	since := len(m.Broker.Log())
+	m.Reload()
+	m.Said(t, since, "Reloading config")
+	if err := enter(own); err != nil {
+		t.Errorf("the site's own machine: %v; mosquitto says:\n%s", err, m.Broker.Log()[since:])
+	}
+	if err := enter(stolen); err == nil {
+		t.Error("the stolen machine is in")
+	}
+	m.Said(t, since, "certificate verify failed")
+}

@@ -95,13 +95,14 @@ type Accounts struct {
 	now       func() time.Time
 	hash      *hasher
 	addresses *limiter
+	refusals  *limiter // of each account
 	said      *limiter // refusals that were written down lately
 }
 
 // New is the accounts in db. now is the moment of everything that is kept.
 func New(db Database, now func() time.Time) *Accounts {
 	return &Accounts{db: db, now: now, hash: newHasher(),
-		addresses: newLimiter(addressFailures, addressWindow), said: newLimiter(1, time.Minute)}
+		addresses: newLimiter(addressFailures, addressWindow), refusals: newLimiter(refusalsMost, time.Minute), said: newLimiter(1, time.Minute)}
 }
 
 // reader is Query outside or inside of a change.

@@ -102,6 +102,13 @@ func (h *house) operator(name string) account.Account {
 	return who
 }
 
+func (h *house) ticket(who account.Account) string {
+	h.t.Helper()
+	ticket, err := h.Ticket(h.t.Context(), who)
+	ok(h.t, err)
+	return ticket
+}
+
 func want(t *testing.T, what string, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
@@ -297,7 +304,8 @@ func TestANewPasswordEndsWhatWasLoggedIn(t *testing.T) {
 		h.admin()
 		who, err := h.Login(ctx, "siti", good, here)
 		ok(t, err)
-		_, err = h.Current(ctx, who.ID, who.Life())
+		before := h.ticket(who)
+		_, err = h.Redeem(ctx, before)
 		ok(t, err)
 		_, err = h.ChangePassword(ctx, who.ID, "salah salah salah", better, here)
 		want(t, "a wrong old one", err, account.ErrWrong)
@@ -305,9 +313,9 @@ func TestANewPasswordEndsWhatWasLoggedIn(t *testing.T) {
 		want(t, "a short one", err, account.ErrShort)
 		now, err := h.ChangePassword(ctx, who.ID, good, better, here)
 		ok(t, err)
-		_, err = h.Current(ctx, who.ID, who.Life())
+		_, err = h.Redeem(ctx, before)
 		want(t, "what was logged in before", err, account.ErrWrong)
-		_, err = h.Current(ctx, now.ID, now.Life())
+		_, err = h.Redeem(ctx, h.ticket(now))
 		ok(t, err)
 		_, err = h.Login(ctx, "siti", good, here)
 		want(t, "the old password", err, account.ErrWrong)
@@ -328,12 +336,13 @@ func TestADisabledAccountDoesNothing(t *testing.T) {
 		ok(t, err)
 		budi, err = h.Login(ctx, "budi", good, here)
 		ok(t, err)
+		ticket := h.ticket(budi)
 		ok(t, h.Disable(ctx, account.By{Who: siti.By()}, budi.ID, true))
 		_, err = h.Login(ctx, "budi", good, here)
 		want(t, "login", err, account.ErrWrong)
 		_, err = h.ByToken(ctx, secret)
 		want(t, "token", err, account.ErrWrong)
-		_, err = h.Current(ctx, budi.ID, budi.Life())
+		_, err = h.Redeem(ctx, ticket)
 		want(t, "session", err, account.ErrWrong)
 		_, err = h.Choose(ctx, link, account.Account{}, better, here)
 		want(t, "link", err, account.ErrLink)
@@ -382,6 +391,80 @@ func TestTokens(t *testing.T) {
 		}
 		_, _, err = h.NewToken(ctx, budi, "laptop", here)
 		want(t, "the 21st", err, account.ErrManyTokens)
+	})
+}
+
+// TestAnotherLifeOfTheHubKnowsNobody: a copy of the database is from before something was
+// revoked, used or ended.
+func TestAnotherLifeOfTheHubKnowsNobody(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		ctx := t.Context()
+		siti := h.admin()
+		secret, _, err := h.NewToken(ctx, siti, "laptop", here)
+		ok(t, err)
+		link, err := h.Link(ctx, account.By{Who: "test"}, siti.ID)
+		ok(t, err)
+		ticket := h.ticket(siti)
+		g, err := h.store.RaiseGeneration(ctx, "restored", h.clock())
+		ok(t, err)
+		if g.Number != 2 {
+			t.Fatalf("generation %d, want 2", g.Number)
+		}
+		_, err = h.ByToken(ctx, secret)
+		want(t, "a token", err, account.ErrWrong)
+		_, err = h.LinkOf(ctx, link)
+		want(t, "a link", err, account.ErrLink)
+		for _, ticket := range []string{ticket, "", "1", "1 2", "x y z", "99 1 2"} {
+			_, err = h.Redeem(ctx, ticket)
+			want(t, "the ticket "+ticket, err, account.ErrWrong)
+		}
+		siti, err = h.Login(ctx, "siti", good, here)
+		ok(t, err)
+		_, err = h.Redeem(ctx, h.ticket(siti))
+		ok(t, err)
+	})
+}
+
+func TestALinkEndsTokensToo(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		ctx := t.Context()
+		siti := h.admin()
+		secret, _, err := h.NewToken(ctx, siti, "laptop", here)
+		ok(t, err)
+		_, err = h.ChangePassword(ctx, siti.ID, good, better, here)
+		ok(t, err)
+		_, err = h.ByToken(ctx, secret)
+		ok(t, err) // who knows the old password chose the new one: nothing was stolen
+		link, err := h.Link(ctx, account.By{Who: "test"}, siti.ID)
+		ok(t, err)
+		_, err = h.Choose(ctx, link, account.Account{}, good, here)
+		ok(t, err)
+		_, err = h.ByToken(ctx, secret)
+		want(t, "after a link", err, account.ErrWrong)
+	})
+}
+
+func TestWhoTriesEverythingDoesNotFillTheLog(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		ctx := t.Context()
+		siti, budi := h.admin(), h.operator("budi")
+		for i := range 300 {
+			ok(t, h.Refused(ctx, budi, fmt.Sprint("GET /employees/", i), here))
+		}
+		ok(t, h.Refused(ctx, siti, "GET /employees/1", here))
+		for who, most := range map[account.ID]int{budi.ID: 120, siti.ID: 1} {
+			lines, err := h.Log(ctx, who, 1000)
+			ok(t, err)
+			n := 0
+			for _, l := range lines {
+				if l.Act == account.ActRefused {
+					n++
+				}
+			}
+			if n != most {
+				t.Errorf("%d refusals of account %d are written, want %d", n, who, most)
+			}
+		}
 	})
 }
 

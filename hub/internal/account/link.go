@@ -16,10 +16,12 @@ const linkLife = 24 * time.Hour
 // secret is one that nobody guesses, in letters and digits that can be read out.
 func secret() string { return strings.ToLower(base32.StdEncoding.EncodeToString(random(20))) }
 
-// digest is what the database keeps of a secret.
-func digest(secret string) []byte {
-	sum := sha256.Sum256([]byte(secret))
-	return sum[:]
+// digest is what the database keeps of a secret: it counts in this life of the hub only,
+// so that no copy of the database brings back what was revoked or used.
+func digest(ctx context.Context, query reader, secret string) ([]byte, error) {
+	life, err := generation(ctx, query)
+	sum := sha256.Sum256(fmt.Append(nil, life, "/", secret))
+	return sum[:], err
 }
 
 // Link makes a new link by which the owner of an account chooses a password, and returns
@@ -68,8 +70,12 @@ func (a *Accounts) link(ctx context.Context, tx *sql.Tx, by By, id ID) (string, 
 		return "", err
 	}
 	code := secret()
+	kept, err := digest(ctx, a.db.Within(tx), code)
+	if err != nil {
+		return "", err
+	}
 	if _, err := tx.ExecContext(ctx, "INSERT INTO account_link (secret, account, expires) VALUES ($1, $2, $3)",
-		digest(code), int64(id), a.now().Add(linkLife).UnixMilli()); err != nil {
+		kept, int64(id), a.now().Add(linkLife).UnixMilli()); err != nil {
 		return "", err
 	}
 	return code, a.note(ctx, tx, by, ActLink, id, "")
@@ -83,10 +89,14 @@ func (a *Accounts) LinkOf(ctx context.Context, code string) (Account, error) {
 
 func (a *Accounts) linkOf(ctx context.Context, query reader, code string) (Account, error) {
 	id, found := ID(0), false
-	err := query(ctx, func(rows *sql.Rows) error {
+	kept, err := digest(ctx, query, code)
+	if err != nil {
+		return Account{}, err
+	}
+	err = query(ctx, func(rows *sql.Rows) error {
 		found = true
 		return rows.Scan(&id)
-	}, "SELECT account FROM account_link WHERE secret = $1 AND expires > $2", digest(code), a.now().UnixMilli())
+	}, "SELECT account FROM account_link WHERE secret = $1 AND expires > $2", kept, a.now().UnixMilli())
 	switch {
 	case err != nil:
 		return Account{}, fmt.Errorf("read link: %w", err)
@@ -100,7 +110,7 @@ func (a *Accounts) linkOf(ctx context.Context, query reader, code string) (Accou
 }
 
 // Choose uses a link: its owner has a password from now on, and whoever was logged in
-// under the account is so no more. first is who the first administrator is; it counts
+// under the account, or has a token of it, is nobody any more. first is who the first administrator is; it counts
 // only where the link makes one.
 func (a *Accounts) Choose(ctx context.Context, code string, first Account, password, address string) (who Account, err error) {
 	if who, err = a.LinkOf(ctx, code); err != nil {
@@ -130,6 +140,9 @@ func (a *Accounts) Choose(ctx context.Context, code string, first Account, passw
 			}
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM account_link WHERE account IN (0, $1)", int64(who.ID)); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE account_token SET revoked = $1 WHERE account = $2 AND revoked = 0", a.now().UnixMilli(), int64(who.ID)); err != nil {
 			return err
 		}
 		who, err = a.setPassword(ctx, tx, who, hash, address)

@@ -49,10 +49,14 @@ func (a *Accounts) note(ctx context.Context, tx *sql.Tx, by By, act Act, about I
 	return err
 }
 
+// refusalsMost bounds what is written of one account in a minute: whoever tries everything
+// is seen to do so, and fills neither the disk nor the place of others.
+const refusalsMost = 120
+
 // Refused writes down that an account was refused something. What a page asks for again
 // every few seconds is written once a minute.
 func (a *Accounts) Refused(ctx context.Context, who Account, what, address string) error {
-	if !a.said.take(fmt.Sprint(who.ID, " ", what), a.now()) {
+	if !a.refusals.take(fmt.Sprint(who.ID), a.now()) || !a.said.take(fmt.Sprint(who.ID, " ", what), a.now()) {
 		return nil
 	}
 	return a.db.Update(ctx, func(tx *sql.Tx) error {

@@ -85,16 +85,39 @@ func (s *Sessions) Commit(token string, data []byte, end time.Time) error {
 }
 func (s *Sessions) Delete(token string) error { return s.DeleteCtx(context.Background(), token) }
 
-// Life says under which life of an account something was logged in. It is kept with it.
-func (a Account) Life() int64 { return a.life }
+// Ticket is what a session keeps of who is logged in: the account and its life, and the
+// life of the hub. A database that was brought back from a copy lets nobody in who had
+// been logged out since.
+func (a *Accounts) Ticket(ctx context.Context, who Account) (string, error) {
+	life, err := generation(ctx, a.db.Query)
+	return fmt.Sprint(who.ID, who.life, life), err
+}
 
-// Current returns an account that is still logged in; ErrWrong where it was disabled, or
-// chose another password, since.
-func (a *Accounts) Current(ctx context.Context, id ID, life int64) (Account, error) {
+// Redeem returns the account of a ticket; ErrWrong where it is none, or the account was
+// disabled or chose another password since.
+func (a *Accounts) Redeem(ctx context.Context, ticket string) (Account, error) {
+	var id ID
+	var life, hub int64
+	if _, err := fmt.Sscan(ticket, &id, &life, &hub); err != nil {
+		return Account{}, ErrWrong
+	}
+	now, err := generation(ctx, a.db.Query)
+	if err != nil {
+		return Account{}, err
+	}
 	who, err := a.Get(ctx, id)
 	switch {
-	case errors.Is(err, ErrNone), err == nil && (who.life != life || !who.Disabled.IsZero()):
+	case errors.Is(err, ErrNone), err == nil && (now != hub || who.life != life || !who.Disabled.IsZero()):
 		return Account{}, ErrWrong
 	}
 	return who, err
+}
+
+// generation is the number of the hub's life.
+func generation(ctx context.Context, query reader) (n int64, err error) {
+	err = query(ctx, func(rows *sql.Rows) error { return rows.Scan(&n) }, "SELECT COALESCE(MAX(number), 0) FROM generation")
+	if err != nil {
+		return 0, fmt.Errorf("read generation: %w", err)
+	}
+	return n, nil
 }

@@ -47,8 +47,12 @@ func (a *Accounts) NewToken(ctx context.Context, who Account, purpose, address s
 		if err := tx.QueryRowContext(ctx, "SELECT COALESCE(MAX(id), 0) + 1 FROM account_token").Scan(&made.ID); err != nil {
 			return err
 		}
+		kept, err := digest(ctx, a.db.Within(tx), secretText)
+		if err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, "INSERT INTO account_token (id, account, secret, purpose, made_at, expires, revoked) VALUES ($1, $2, $3, $4, $5, $6, 0)",
-			made.ID, int64(who.ID), digest(secretText), purpose, made.Made.UnixMilli(), made.Expires.UnixMilli()); err != nil {
+			made.ID, int64(who.ID), kept, purpose, made.Made.UnixMilli(), made.Expires.UnixMilli()); err != nil {
 			return err
 		}
 		return a.note(ctx, tx, By{who.By(), address}, ActToken, who.ID, fmt.Sprint(made.ID))
@@ -91,8 +95,12 @@ func (a *Accounts) Revoke(ctx context.Context, who Account, token int64, address
 
 // ByToken returns whose a token is; ErrWrong where it counts for nobody.
 func (a *Accounts) ByToken(ctx context.Context, secretText string) (Account, error) {
+	kept, err := digest(ctx, a.db.Query, secretText)
+	if err != nil {
+		return Account{}, err
+	}
 	h, err := one(ctx, a.db.Query, `WHERE disabled = 0 AND id =
-		(SELECT account FROM account_token WHERE secret = $1 AND revoked = 0 AND expires > $2)`, digest(secretText), a.now().UnixMilli())
+		(SELECT account FROM account_token WHERE secret = $1 AND revoked = 0 AND expires > $2)`, kept, a.now().UnixMilli())
 	if errors.Is(err, ErrNone) {
 		err = ErrWrong
 	}

@@ -14,7 +14,7 @@ import (
 const (
 	cookiePlain  = "sidik_session"
 	cookieSecure = "__Host-sidik_session"
-	whoKey       = "who" // the one thing in a session: account and life
+	ticketKey    = "ticket" // the one thing in a session: who is logged in
 )
 
 func cookieName(r *http.Request) string {
@@ -35,12 +35,7 @@ func (d *Door) browser(r *http.Request) (who account.Account, ctx context.Contex
 		ctx, _ = d.sessions.Load(r.Context(), "") // of none: cannot fail
 		return who, ctx, fmt.Errorf("load session: %w", err)
 	}
-	var id account.ID
-	var life int64
-	if _, err := fmt.Sscan(d.sessions.GetString(ctx, whoKey), &id, &life); err != nil {
-		return who, ctx, nil // nobody is logged in
-	}
-	who, err = d.Accounts.Current(ctx, id, life)
+	who, err = d.Accounts.Redeem(ctx, d.sessions.GetString(ctx, ticketKey))
 	if errors.Is(err, account.ErrWrong) {
 		return account.Account{}, ctx, nil
 	}
@@ -53,10 +48,14 @@ func (d *Door) browser(r *http.Request) (who account.Account, ctx context.Contex
 // Begin logs a browser in: under a new token, so that nobody has it from before.
 func (d *Door) Begin(w http.ResponseWriter, r *http.Request, who account.Account) error {
 	ctx := r.Context()
-	if err := d.sessions.RenewToken(ctx); err != nil {
+	ticket, err := d.Accounts.Ticket(ctx, who)
+	if err == nil {
+		err = d.sessions.RenewToken(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("begin session: %w", err)
 	}
-	d.sessions.Put(ctx, whoKey, fmt.Sprint(who.ID, who.Life()))
+	d.sessions.Put(ctx, ticketKey, ticket)
 	token, _, err := d.sessions.Commit(ctx)
 	if err != nil {
 		return fmt.Errorf("begin session: %w", err)

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/admission"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/authority"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/brokerconfig"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
+	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
+)
+
+// brokerLife is how long the certificate of another broker lasts. It is made anew when
+// the settings are written in the last third of it.
+const brokerLife = 400 * 24 * time.Hour
+
+// sayBroker returns a sentence about other brokers.
+func (o *operator) sayBroker(code string, args phrase.Args) string {
+	return o.catalogue.Say(o.lang, "broker."+code, args)
+}
+
+// brokerConfig writes the settings of another broker.
+func (o *operator) brokerConfig() *cobra.Command {
+	group := &cobra.Command{Use: "broker-config", Short: o.sayBroker("config-short", nil), Long: o.sayBroker("config-long", nil)}
+	group.AddCommand(
+		o.brokerConfigOf("mosquitto", "/etc/mosquitto/sidik", brokerconfig.Mosquitto),
+		o.brokerConfigOf("emqx", "/etc/emqx/sidik", brokerconfig.EMQX))
+	return group
+}
+
+// brokerPlan is what a person says about a broker.
+type brokerPlan struct {
+	to, folder        string
+	listen, listenHub string
+	hosts, operators  []string
+}
+
+func (o *operator) brokerConfigOf(kind, folder string, files func(brokerconfig.Settings) []brokerconfig.File) *cobra.Command {
+	var plan brokerPlan
+	cmd := &cobra.Command{
+		Use:   kind + " --to DIR --host NAME",
+		Short: o.sayBroker(kind+"-short", nil),
+		Long:  o.sayBroker(kind+"-long", nil),
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.withStore(cmd.Context(), func(s *store.Store) error {
+				settings, err := plan.settings()
+				if err != nil {
+					return err
+				}
+				ca, _, err := authority.LoadOrCreate(o.data, time.Now())
+				if err != nil {
+					return err
+				}
+				sites, withdrawn, err := listed(cmd.Context(), admission.New(admission.Options{Database: s, Issuer: ca}))
+				if err != nil {
+					return err
+				}
+				settings.Subjects = append(settings.Subjects, sites...)
+				until, err := plan.write(ca, append(files(settings), brokerconfig.File{Name: brokerconfig.AuthorityFile, Text: string(ca.PEM())}), withdrawn, time.Now())
+				if err != nil {
+					return fmt.Errorf("write settings of a broker: %w", err)
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), o.sayBroker("written", phrase.Args{"dir": plan.to, "sites": len(sites), "operators": len(plan.operators),
+					"withdrawn": len(withdrawn), "until": until.Local().Format(time.DateOnly)}))
+				fmt.Fprintln(cmd.OutOrStdout(), o.sayBroker(kind+"-next", phrase.Args{"dir": plan.to, "folder": plan.folder, "host": plan.hosts[0],
+					"hub": settings.ListenHub, "port": settings.Listen.Port()}))
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&plan.to, "to", "", o.sayBroker("flag-to", nil))
+	cmd.Flags().StringArrayVar(&plan.hosts, "host", nil, o.sayBroker("flag-host", nil))
+	cmd.Flags().StringVar(&plan.folder, "folder", folder, o.sayBroker("flag-folder", nil))
+	cmd.Flags().StringVar(&plan.listen, "listen", "0.0.0.0:8883", o.sayBroker("flag-listen", nil))
+	cmd.Flags().StringVar(&plan.listenHub, "listen-hub", "127.0.0.1:8884", o.sayBroker("flag-listen-hub", nil))
+	cmd.Flags().StringArrayVar(&plan.operators, "operator", nil, o.sayBroker("flag-operator", nil))
+	for _, flag := range []string{"to", "host"} {
+		_ = cmd.MarkFlagRequired(flag) // the flags are defined above
+	}
+	return cmd
+}
+
+// listed are the sites that are admitted now, and the certificates that count no more.
+func listed(ctx context.Context, a *admission.Admissions) (sites []authority.Subject, withdrawn []*big.Int, err error) {
+	all, err := a.Sites(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, site := range all {
+		if site.Standing == admission.Admitted {
+			sites = append(sites, authority.Subject{Kind: authority.Site, Name: string(site.ID)})
+		}
+	}
+	withdrawn, err = a.Withdrawn(ctx)
+	return sites, withdrawn, err
+}
+
+// settings are what the person said, without any site.
+func (p *brokerPlan) settings() (settings brokerconfig.Settings, err error) {
+	settings.Folder = p.folder
+	if settings.Listen, err = netip.ParseAddrPort(p.listen); err != nil {
+		return settings, fmt.Errorf("--listen: %w", err)
+	}
+	if settings.ListenHub, err = netip.ParseAddrPort(p.listenHub); err != nil {
+		return settings, fmt.Errorf("--listen-hub: %w", err)
+	}
+	for _, name := range p.operators {
+		subject, err := authority.ParseSubject(authority.Subject{Kind: authority.Operator, Name: name}.CN())
+		if err != nil || subject.Kind != authority.Operator {
+			return settings, fmt.Errorf("--operator %q: %w", name, authority.ErrSubject)
+		}
+		settings.Subjects = append(settings.Subjects, subject)
+	}
+	return settings, nil
+}
+
+// write writes all files, and says until when the broker's certificate lasts. One that is
+// there and lasts for a while is kept: a broker reads its lists again while it runs, and
+// that is all that most changes need.
+func (p *brokerPlan) write(ca *authority.Authority, files []brokerconfig.File, withdrawn []*big.Int, now time.Time) (until time.Time, err error) {
+	list, err := ca.RevocationList(withdrawn, now)
+	if err != nil {
+		return until, err
+	}
+	files = append(files, brokerconfig.File{Name: brokerconfig.RevokedFile, Text: string(list)})
+	until, lasts := p.certificate(ca, now)
+	if !lasts {
+		certificate, key, err := ca.ServerPEM(p.hosts, now, brokerLife)
+		if err != nil {
+			return until, err
+		}
+		until = now.Add(brokerLife)
+		files = append(files, brokerconfig.File{Name: brokerconfig.CertificateFile, Text: string(certificate)},
+			brokerconfig.File{Name: brokerconfig.KeyFile, Text: string(key)})
+	}
+	if err := os.MkdirAll(p.to, 0o755); err != nil {
+		return until, err
+	}
+	for _, f := range files {
+		mode := os.FileMode(0o644)
+		if f.Name == brokerconfig.KeyFile {
+			mode = 0o600
+		}
+		if err := replaceFile(filepath.Join(p.to, f.Name), f.Text, mode); err != nil {
+			return until, err
+		}
+	}
+	return until, nil
+}
+
+// certificate looks at the one that is there: until when it lasts, and whether it will do.
+func (p *brokerPlan) certificate(ca *authority.Authority, now time.Time) (until time.Time, lasts bool) {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(p.to, brokerconfig.CertificateFile), filepath.Join(p.to, brokerconfig.KeyFile))
+	if err != nil {
+		return until, false // none, or none that a broker could use
+	}
+	for _, host := range p.hosts {
+		if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: ca.Pool(), DNSName: host, CurrentTime: now.Add(brokerLife / 3)}); err != nil {
+			return until, false
+		}
+	}
+	return pair.Leaf.NotAfter, true
+}
+
+// replaceFile writes a file as a whole: whoever copies it meanwhile gets the old or the
+// new one.
+func replaceFile(path, text string, mode os.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk/zktest"
+	"github.com/bkpsdmd-babel/sidik/systemd/systemdtest"
 )
 
 func TestMain(m *testing.M) {
@@ -27,6 +28,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"allowed": systemdtest.Allowed},
 		RequireExplicitExec: false,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SIDIK_LANG", "en")

@@ -15,6 +15,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/storetest"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/systemd/systemdtest"
 )
 
 func TestMain(m *testing.M) {
@@ -27,7 +28,8 @@ func TestMain(m *testing.M) {
 // rosters and inventories, "left" one whose people have left.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+		Dir:  filepath.Join("testdata", "script"),
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"allowed": systemdtest.Allowed},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SIDIK_LANG", "en")
 			env.Setenv("KEY", strings.Repeat("ab", 32))

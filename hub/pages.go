@@ -17,7 +17,7 @@ import (
 )
 
 // ErrLoopback says that the pages would be open to the network without TLS.
-var ErrLoopback = errors.New("without a certificate the pages listen on a loopback address only, such as 127.0.0.1:8080; name one with --pages-cert and --pages-key")
+var ErrLoopback = errors.New("without a certificate the pages listen on a loopback address only")
 
 // pagesDoor is where the pages listen, and with which certificates; nil: plain HTTP.
 type pagesDoor struct {

@@ -43,6 +43,7 @@ func (o *operator) explain(err error) string {
 	}{
 		{hub.ErrRunning, "error-running"},
 		{hub.ErrNotRunning, "error-not-running"},
+		{hub.ErrLoopback, "error-loopback"},
 		{hub.ErrNoDatabase, "error-no-database"},
 		{store.ErrNoSite, "error-no-site"},
 		{store.ErrSiteKey, "error-site-key"},

@@ -86,6 +86,15 @@ func TestWaitsGrow(t *testing.T) {
 	}
 }
 
+func TestWhatCountsAsOneAddress(t *testing.T) {
+	for address, want := range map[string]string{"192.0.2.7": "192.0.2.7", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "2001:db8:1:2::9%eth0": "2001:db8:1:2::/64",
+		"::ffff:192.0.2.7": "::ffff:192.0.2.7", "::1": "::/64", "": "", "@": "@"} {
+		if got := network(address); got != want {
+			t.Errorf("network(%q) = %q, want %q", address, got, want)
+		}
+	}
+}
+
 func TestALimiterRemembersNoMoreThanItMay(t *testing.T) {
 	l, now := newLimiter(1, time.Minute), time.Unix(0, 0)
 	for i := range limiterSize {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -30,14 +31,24 @@ func wait(tries int) time.Duration {
 // has is refused like a wrong password: as ErrWrong, as late, and as long after many.
 func (a *Accounts) Login(ctx context.Context, name, password, address string) (Account, error) {
 	name = strings.ToLower(strings.TrimSpace(name))
-	if !a.addresses.take(address, a.now()) {
+	from := network(address)
+	if !a.addresses.take(from, a.now()) {
 		return Account{}, ErrSlow
 	}
 	who, err := a.login(ctx, name, password, address)
 	if err == nil || !errors.Is(err, ErrWrong) {
-		a.addresses.forgive(address)
+		a.addresses.forgive(from)
 	}
 	return who, err
+}
+
+// network is what counts as one address: whoever has an IPv6 address has 2^64 of them.
+func network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || ip.Unmap().Is4() {
+		return address
+	}
+	return netip.PrefixFrom(ip.WithZone(""), 64).Masked().String()
 }
 
 // login counts the try before it looks at the password: many at once are not more tries.

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -508,5 +510,25 @@ func TestPagesOfPartOfTheTerminals(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("%d punches on the pages, want %d: %v", len(got), len(want), got)
+	}
+}
+
+// TestPagesAskForDeedsThatThereAre: a button behind a misspelt one would be nobody's.
+func TestPagesAskForDeedsThatThereAre(t *testing.T) {
+	pages, err := filepath.Glob("*/page/*.html")
+	ok(t, err)
+	asked := 0
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		ok(t, err)
+		for _, m := range regexp.MustCompile(`\.May "([^"]*)"`).FindAllStringSubmatch(string(text), -1) {
+			asked++
+			if !slices.Contains(account.Deeds(), account.Deed(m[1])) {
+				t.Errorf("%s asks whether one may %q", page, m[1])
+			}
+		}
+	}
+	if asked < 20 {
+		t.Errorf("%d questions found: this test looks at the wrong files", asked)
 	}
 }

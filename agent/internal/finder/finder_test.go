@@ -259,6 +259,27 @@ func TestStrangerInItsPlaceIsNotWaitedOut(t *testing.T) {
 	})
 }
 
+// Two terminals of ours changed places, and one of them is off.
+func TestPlaceOfAnotherOfOursIsNotTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, found := newLAN(), make(chan protocol.Serial, 9)
+		l.put("192.168.1.201:4370", "DEMO2")
+		f := started(t, t.TempDir(), l, found,
+			Terminal{Serial: "DEMO1", Place: place("192.168.1.201:4370")}, Terminal{Serial: "DEMO2", Place: place("192.168.1.202:4370")})
+		one, two := f.Sought("DEMO1"), f.Sought("DEMO2")
+		two.Met(place("192.168.1.201:4370"))
+		one.Missed(&terminal.StrangerError{Want: "DEMO1", Got: "DEMO2"})
+		synctest.Wait()
+		if got := one.Places(); len(got) != 0 || l.asked["192.168.1.201:4370"] != 0 || one.Address() != "192.168.1.201:4370" {
+			t.Errorf("Places = %v, shown at %q; the other was asked %d times", got, one.Address(), l.asked["192.168.1.201:4370"])
+		}
+		two.Missed(terminal.ErrUnreachable)
+		if got := one.Places(); len(got) != 1 {
+			t.Errorf("Places = %v once nobody answers there", got)
+		}
+	})
+}
+
 func TestKeyThatWeDoNotHaveIsToldWhileSomethingIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLAN()

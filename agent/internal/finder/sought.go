@@ -3,6 +3,7 @@ package finder
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
@@ -40,7 +41,8 @@ type Sought struct {
 }
 
 // Places are where it may be: where it answered last, where it should be, where it was
-// found before.
+// found before. A place at which another of ours answers now is none of them: asking
+// there again and again would throw that one's driver out.
 func (s *Sought) Places() []terminal.Place {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
@@ -49,15 +51,19 @@ func (s *Sought) Places() []terminal.Place {
 
 func (s *Sought) places() (list []terminal.Place) {
 	for _, p := range []terminal.Place{s.met, s.Place, s.found} {
-		known := p.Address == ""
-		for _, other := range list {
-			known = known || other == p
-		}
-		if !known {
+		if p.Address != "" && !slices.Contains(list, p) && !s.f.taken(p.Address, s) {
 			list = append(list, p)
 		}
 	}
 	return list
+}
+
+// taken tells whether a terminal of ours other than s answers at an address. The caller
+// holds f.mu.
+func (f *Finder) taken(address string, s *Sought) bool {
+	return slices.ContainsFunc(f.sought, func(other *Sought) bool {
+		return other != s && other.met.Address == address && other.down.IsZero()
+	})
 }
 
 // Met says that it answered there.
@@ -89,7 +95,7 @@ func (s *Sought) Address() string {
 	if places := s.places(); len(places) > 0 {
 		return places[0].Address
 	}
-	return ""
+	return s.Place.Address
 }
 
 // due says from when on it is to be looked for, if at all: at once where nobody knows a

@@ -141,9 +141,12 @@ func (s *supervisor) subscribe(ctx context.Context, client paho.Client, life con
 	if len(s.o.Subscribe) == 0 {
 		return nil
 	}
-	filters := map[string]byte{}
+	qos, filters := byte(1), map[string]byte{}
+	if s.o.AtMostOnce {
+		qos = 0
+	}
 	for _, f := range s.o.Subscribe {
-		filters[f] = 1
+		filters[f] = qos
 	}
 	token := client.SubscribeMultiple(filters, nil)
 	timer := time.NewTimer(s.o.ConnectTimeout)
@@ -166,7 +169,7 @@ func (s *supervisor) subscribe(ctx context.Context, client paho.Client, life con
 	granted := token.(*paho.SubscribeToken).Result()
 	var denied []error
 	for _, f := range s.o.Subscribe {
-		if code, answered := granted[f]; !answered || code > 1 {
+		if code, answered := granted[f]; !answered || code > qos {
 			denied = append(denied, fmt.Errorf("%w: %s", ErrDenied, f))
 		}
 	}

@@ -77,6 +77,11 @@ type Options struct {
 	// Subscribe are filters, all at QoS 1. serve is called after the broker has
 	// granted every one of them.
 	Subscribe []string
+	// AtMostOnce subscribes at QoS 0 instead, so that the broker has nothing to keep
+	// for this client. The embedded one makes a store of its own for each filter at
+	// QoS 1, and with thousands of clients who come back at once it does not get to
+	// the end of that. It is for those who ask again for what they need.
+	AtMostOnce bool
 
 	MaxPayload    int // bytes, both directions: 256 KiB
 	InFlight      int // publishes that wait for the broker at once: 64

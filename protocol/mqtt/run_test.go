@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
 )
 
@@ -442,6 +444,33 @@ func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	roots := x509.NewCertPool()
 	roots.AddCert(parsed)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}, roots
+}
+
+func TestSubscriptionsAreAtTheQoSThatWasAskedFor(t *testing.T) {
+	for atMostOnce, want := range map[bool]byte{false: 1, true: 0} {
+		asked := make(chan []byte, 1)
+		f := startFake(t, nil, func(p *peer) {
+			p.say(connack)
+			s, ok := p.packet().(*packets.SubscribePacket)
+			if !ok {
+				return
+			}
+			asked <- s.Qoss
+			a := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
+			a.MessageID, a.ReturnCodes = s.MessageID, s.Qoss
+			a.Write(p.Conn)
+			p.answer()
+		})
+		o := quick(f.url())
+		o.Subscribe, o.AtMostOnce = []string{"a/b", "a/c"}, atMostOnce
+		serving := make(chan struct{}, 1)
+		stop := run(t, o, func(ctx context.Context, c *mqtt.Conn) error { serving <- struct{}{}; return hold(ctx, c) })
+		if got := receive(t, asked, "SUBSCRIBE"); !bytes.Equal(got, []byte{want, want}) {
+			t.Errorf("at most once %v: asked for QoS %v, want %d", atMostOnce, got, want)
+		}
+		receive(t, serving, "the grant")
+		stop()
+	}
 }
 
 func TestOptionsThatCanNeverWork(t *testing.T) {

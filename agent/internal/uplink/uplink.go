@@ -200,6 +200,7 @@ func (u *Uplink) run(ctx context.Context, brokers, subscribe []string) error {
 		ClientID:   "sidik-agent-" + string(u.o.Site),
 		Will:       u.will,
 		Subscribe:  subscribe,
+		AtMostOnce: true, // what does not come is asked for again, and thousands may come back at once
 		BackoffMin: u.o.BackoffMin,
 		BackoffMax: u.o.BackoffMax,
 		OnTrouble:  u.trouble,

@@ -32,7 +32,7 @@ type floods struct {
 	sent    map[authority.Subject]volume
 	since   time.Time // when sent began
 	out     map[authority.Subject]time.Time
-	looked  time.Time // of look alone
+	looked  time.Time
 }
 
 func newFloods() floods {
@@ -101,10 +101,12 @@ func (g *gate) refusedUntil(s authority.Subject) time.Time {
 }
 
 // tellSlow tells of those who ended since the last look because they never said who
-// they are, of which the engine says nothing. Only look calls it.
+// they are, of which the engine says nothing.
 func (g *gate) tellSlow(now time.Time, conns []*server.ConnInfo) {
+	g.mu.Lock()
 	looked := g.looked
 	g.looked = now
+	g.mu.Unlock()
 	for _, c := range conns {
 		if c.Stop == nil || !c.Stop.After(looked) || c.Reason != server.AuthenticationTimeout.String() {
 			continue

@@ -2,9 +2,13 @@ package broker_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -13,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/authority"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/broker"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
 )
@@ -21,9 +26,29 @@ import (
 // broker in a process of its own.
 const childFolder = "SIDIK_TEST_BROKER_FOLDER"
 
+// childAuthority is the folder of an authority: with it, the broker is a guarded one that
+// admits everybody who has its certificate. childListen is its address.
+const (
+	childAuthority = "SIDIK_TEST_BROKER_AUTHORITY"
+	childListen    = "SIDIK_TEST_BROKER_LISTEN"
+)
+
 // child runs a broker until its input ends or it is killed.
 func child(dir string) {
-	b, err := broker.Start(context.Background(), broker.Options{Dir: dir, Listen: "127.0.0.1:0"})
+	o := broker.Options{Dir: dir, Listen: cmp.Or(os.Getenv(childListen), "127.0.0.1:0")}
+	if folder := os.Getenv(childAuthority); folder != "" {
+		ca, _, err := authority.LoadOrCreate(folder, time.Now())
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		o.Access = &broker.Access{TLS: ca.ServerConfig(nil, tls.RequireAndVerifyClientCert), Self: ca.SelfConfig(),
+			Admit: func(leaf *x509.Certificate) (authority.Subject, error) {
+				return authority.ParseSubject(leaf.Subject.CommonName)
+			}}
+		o.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	b, err := broker.Start(context.Background(), o)
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -40,10 +65,11 @@ type process struct {
 	url     string
 }
 
-func startProcess(t testing.TB, dir string) process {
+func startProcess(t testing.TB, dir string, env ...string) process {
 	t.Helper()
 	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), childFolder+"="+dir)
+	c.Env = append(append(os.Environ(), childFolder+"="+dir), env...)
+	c.Stderr = os.Stderr
 	if _, err := c.StdinPipe(); err != nil { // ends with this process
 		t.Fatal(err)
 	}
@@ -56,8 +82,8 @@ func startProcess(t testing.TB, dir string) process {
 	}
 	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
 	line, err := bufio.NewReader(out).ReadString('\n')
-	if url, ok := strings.CutPrefix(strings.TrimSpace(line), "tcp://"); ok && err == nil {
-		return process{c, "tcp://" + url}
+	if url := strings.TrimSpace(line); err == nil && strings.Contains(url, "://") {
+		return process{c, url}
 	}
 	t.Fatalf("the broker's process says %q, %v", line, err)
 	panic("unreachable")

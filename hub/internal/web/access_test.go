@@ -3,6 +3,8 @@ package web_test
 import (
 	"archive/zip"
 	"bytes"
+	"context"
+	"database/sql"
 	"fmt"
 	"io"
 	"maps"
@@ -22,6 +24,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/job"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
@@ -530,5 +533,53 @@ func TestPagesAskForDeedsThatThereAre(t *testing.T) {
 	}
 	if asked < 20 {
 		t.Errorf("%d questions found: this test looks at the wrong files", asked)
+	}
+}
+
+// full is a database that can be read alone.
+type full struct{ account.Database }
+
+func (full) Update(context.Context, func(*sql.Tx) error) error { return store.ErrFull }
+
+func TestAFullDiskCanBeLookedAt(t *testing.T) {
+	h := newHub(t)
+	h.parts.Accounts = account.New(full{h.store}, func() time.Time { return now().Add(time.Hour) })
+	h.web = web.New(h.parts)
+	if got := h.from(h.admin, asking(http.MethodGet, "/"), nil).StatusCode; got != http.StatusOK {
+		t.Errorf("a page on a full disk = %d", got)
+	}
+	says(t, h.log.String(), "no room left")
+}
+
+func TestSignedMinutesAreTheirOffices(t *testing.T) {
+	w, cookies := faulty(newHub(t)), jar{}
+	w.done(cookies, "/campaigns/new", url.Values{"name": {"Validasi"}, "lead": {"Citra Demo"}, "from": {"2026-01-06"}, "to": {"2026-01-09"},
+		"unit": {fmt.Sprint(w.units["bakuda"]), fmt.Sprint(w.units["kphl-belantu"])}})
+	for _, said := range []string{"PIN 77", "Nama", "tidak ada di mesin", "belum mempunyai sidik jari"} {
+		w.done(cookies, w.finding(said), url.Values{"act": {"accept"}, "reason": {"demo"}})
+	}
+	const minutes = "/campaigns/1/minutes/samsat-koba/CKJ2205001"
+	w.done(cookies, minutes, url.Values{"number": {"800/7"}, "place": {"Koba"}, "day": {"2026-01-07"}, "agency-name": {"Eka Demo"}, "agency-position": {"Kepala Bidang"},
+		"office-name": {"Gani Demo"}, "office-position": {"Kepala UPTD"}})
+	for name, row := range map[string]struct {
+		account account.Account
+		want    int
+	}{
+		"koba":   {account.Account{Role: account.OperatorUnit, Units: []placement.UnitID{w.units["samsat-koba"]}}, 200},
+		"opd":    {account.Account{Role: account.AdminOffice, Units: []placement.UnitID{w.units["bakuda"]}}, 200},
+		"audit":  {account.Account{Role: account.Auditor}, 200},
+		"forest": {account.Account{Role: account.AdminOffice, Units: []placement.UnitID{w.units["kphl-belantu"]}}, 404},
+	} {
+		row.account.Name, row.account.FullName = name, "Orang "+name
+		session := w.person(row.account)
+		answer := w.from(session, asking(http.MethodGet, minutes+"/document.pdf"), nil)
+		text := body(t, answer)
+		if answer.StatusCode != row.want || strings.HasPrefix(text, "%PDF-") != (row.want == 200) {
+			t.Errorf("%s gets the minutes as %d %.20q, want %d", name, answer.StatusCode, text, row.want)
+		}
+		text = readable(body(t, w.from(session, asking(http.MethodGet, "/campaigns/1"), nil)))
+		if strings.Contains(text, "800/7") != (row.want == 200) {
+			t.Errorf("%s sees of the campaign: %s", name, text)
+		}
 	}
 }

@@ -276,7 +276,7 @@ func TestBrakedPlanIsApproved(t *testing.T) {
 		if v.Approved != plan || v.ApprovedBy != "Siti Petugas (siti)" {
 			t.Errorf("approved %s by %q", v.Approved, v.ApprovedBy)
 		}
-		says(t, w.follow(cookies, kobaPath), "Rencana disetujui. Agen segera melanjutkan.", "Rencana ini sudah disetujui oleh Siti Petugas; agen segera melanjutkan.", "~0 Siti Petugas")
+		says(t, w.follow(cookies, kobaPath), "Rencana disetujui. Agen segera melanjutkan.", "Rencana ini sudah disetujui oleh Siti Petugas (siti); agen segera melanjutkan.", "~0 Siti Petugas")
 	})
 	t.Run("another inventory makes another plan", func(t *testing.T) {
 		w.answers(atKoba, protocol.StandingEqual)

@@ -40,7 +40,9 @@ func (d *Door) browser(r *http.Request) (who account.Account, ctx context.Contex
 		return account.Account{}, ctx, nil
 	}
 	if err == nil && !r.URL.Query().Has("live") { // a page that asks for itself is nobody at work
-		_, _, err = d.sessions.Commit(ctx)
+		if _, _, err := d.sessions.Commit(ctx); err != nil && r.Context().Err() == nil { // a full disk can still be looked at
+			d.Logger.Warn("a session is not known as used", "error", err)
+		}
 	}
 	return who, ctx, err
 }

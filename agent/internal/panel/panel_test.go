@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/jonboulle/clockwork"
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/gpio/gpiotest"
 
@@ -85,7 +84,7 @@ func open(t *testing.T, change func(b *box, o *panel.Options)) *box {
 	t.Helper()
 	now := time.Now()
 	b := &box{t: t, ready: newLamp(), trouble: newLamp(), buzzer: newLamp(), ended: make(chan error, 1), began: now,
-		button: &gpiotest.Pin{Clock: clockwork.NewRealClock(), EdgesChan: make(chan gpio.Level, 1000)},
+		button: &gpiotest.Pin{EdgesChan: make(chan gpio.Level, 1000)},
 		site:   panel.Site{State: protocol.State{Terminals: []protocol.Terminal{{Serial: "A1", LastRead: &now}}}, Online: true}}
 	o := panel.Options{
 		Pins: panel.Pins{Ready: b.ready, Trouble: b.trouble, Button: b.button, Buzzer: b.buzzer},

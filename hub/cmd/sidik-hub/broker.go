@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
 	"net/netip"
 	"os"
+	"path"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,8 +77,8 @@ func (o *operator) brokerConfigOf(kind, folder string, files func(brokerconfig.S
 				}
 				fmt.Fprintln(cmd.OutOrStdout(), o.sayBroker("written", phrase.Args{"dir": plan.to, "sites": len(sites), "operators": len(plan.operators),
 					"withdrawn": len(withdrawn), "until": until.Local().Format(time.DateOnly)}))
-				fmt.Fprintln(cmd.OutOrStdout(), o.sayBroker(kind+"-next", phrase.Args{"dir": plan.to, "folder": plan.folder, "host": plan.hosts[0],
-					"hub": settings.ListenHub, "port": settings.Listen.Port()}))
+				fmt.Fprintln(cmd.OutOrStdout(), o.sayBroker(kind+"-next", phrase.Args{"dir": plan.to, "folder": plan.folder,
+					"hub": settings.ListenHub, "agents": net.JoinHostPort(plan.hosts[0], strconv.Itoa(int(settings.Listen.Port())))}))
 				return nil
 			})
 		},
@@ -109,6 +112,9 @@ func listed(ctx context.Context, a *admission.Admissions) (sites []authority.Sub
 
 // settings are what the person said, without any site.
 func (p *brokerPlan) settings() (settings brokerconfig.Settings, err error) {
+	if !path.IsAbs(p.folder) {
+		return settings, fmt.Errorf("--folder %s: want an absolute path", p.folder)
+	}
 	settings.Folder = p.folder
 	if settings.Listen, err = netip.ParseAddrPort(p.listen); err != nil {
 		return settings, fmt.Errorf("--listen: %w", err)

@@ -35,7 +35,7 @@ func (l *logger) Tracef(string, ...any) {}
 // client does not speak TLS, or begins to and never ends.
 func (l *logger) Debugf(format string, v ...any) {
 	if strings.Contains(format, "TLS handshake error") {
-		l.tell(slog.LevelWarn, format, v)
+		l.tell(slog.LevelError, format, v)
 	}
 }
 
@@ -53,5 +53,9 @@ func (l *logger) tell(level slog.Level, format string, v []any) {
 	if strings.Contains(reason, server.ErrAuthentication.Error()) {
 		return // the gate has said why
 	}
-	l.strange.say(address.Addr(), reason)
+	if level == slog.LevelError {
+		l.strange.say(address.Addr(), reason)
+	} else {
+		l.strange.warn(address.Addr(), reason)
+	}
 }

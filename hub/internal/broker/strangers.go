@@ -16,8 +16,9 @@ const (
 	restOfTheWorld = "further addresses"
 )
 
-// strangers tells whom the broker refused and why: each reason of each address once, and
-// after a minute how often again. Whoever knocks all night does not fill the disk.
+// strangers tells whom the broker refused and why, and of whom it warns: each reason of
+// each address once, and after a minute how often again. Whoever knocks all night does not
+// fill the disk.
 type strangers struct {
 	log *slog.Logger
 
@@ -38,6 +39,15 @@ func newStrangers(log *slog.Logger) *strangers {
 
 // say tells a refusal, or counts it.
 func (s *strangers) say(from netip.Addr, reason string) {
+	s.tell("the broker refuses a client", from, reason)
+}
+
+// warn tells what the broker found strange in a client that it does not refuse, or counts it.
+func (s *strangers) warn(from netip.Addr, reason string) {
+	s.tell("the broker warns of a client", from, reason)
+}
+
+func (s *strangers) tell(message string, from netip.Addr, reason string) {
 	if len(reason) > maxReason {
 		reason = reason[:maxReason] + "…"
 	}
@@ -62,7 +72,7 @@ func (s *strangers) say(from netip.Addr, reason string) {
 		return
 	}
 	r.again[reason] = 0
-	s.log.Warn("the broker refuses a client", "from", address, "reason", reason)
+	s.log.Warn(message, "from", address, "reason", reason)
 }
 
 // sweep tells how often what was told a minute ago happened again.
@@ -75,11 +85,11 @@ func (s *strangers) sweep(now time.Time) {
 		}
 		for reason, times := range r.again {
 			if times > 0 {
-				s.log.Warn("the broker refused a client again", "from", address, "reason", reason, "times", times)
+				s.log.Warn("of a client of the broker again", "from", address, "reason", reason, "times", times)
 			}
 		}
 		if r.further > 0 {
-			s.log.Warn("the broker refused a client for further reasons", "from", address, "times", r.further)
+			s.log.Warn("of a client of the broker for further reasons", "from", address, "times", r.further)
 		}
 		delete(s.by, address)
 	}

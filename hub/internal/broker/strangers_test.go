@@ -51,7 +51,7 @@ func TestEachReasonOfEachAddressIsToldOnceAMinute(t *testing.T) {
 		s.sweep(time.Now())
 		got := strings.Join(lines(&log), "\n")
 		for _, address := range []string{"192.0.2.1", "192.0.2.2"} {
-			if want := `msg="the broker refused a client again" from=` + address + ` reason=expired times=99`; !strings.Contains(got, want) {
+			if want := `msg="of a client of the broker again" from=` + address + ` reason=expired times=99`; !strings.Contains(got, want) {
 				t.Errorf("told %q, want %q", got, want)
 			}
 		}

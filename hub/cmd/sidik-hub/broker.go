@@ -22,6 +22,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/brokerconfig"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
+	role "github.com/bkpsdmd-babel/sidik/protocol/trust"
 )
 
 // brokerLife is how long the certificate of another broker lasts. It is made anew when
@@ -143,7 +144,7 @@ func (p *brokerPlan) write(ca *authority.Authority, files []brokerconfig.File, w
 	files = append(files, brokerconfig.File{Name: brokerconfig.RevokedFile, Text: string(list)})
 	until, lasts := p.certificate(ca, now)
 	if !lasts {
-		certificate, key, err := ca.ServerPEM(p.hosts, now, brokerLife)
+		certificate, key, err := ca.ServerPEM(p.names(), now, brokerLife)
 		if err != nil {
 			return until, err
 		}
@@ -166,13 +167,17 @@ func (p *brokerPlan) write(ca *authority.Authority, files []brokerconfig.File, w
 	return until, nil
 }
 
+// names are what the broker's certificate is for: agents ask for the role, operators for
+// the host. It has no other role, so that its machine cannot stand in the hub's place.
+func (p *brokerPlan) names() []string { return append([]string{string(role.RoleBroker)}, p.hosts...) }
+
 // certificate looks at the one that is there: until when it lasts, and whether it will do.
 func (p *brokerPlan) certificate(ca *authority.Authority, now time.Time) (until time.Time, lasts bool) {
 	pair, err := tls.LoadX509KeyPair(filepath.Join(p.to, brokerconfig.CertificateFile), filepath.Join(p.to, brokerconfig.KeyFile))
 	if err != nil {
 		return until, false // none, or none that a broker could use
 	}
-	for _, host := range p.hosts {
+	for _, host := range p.names() {
 		if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: ca.Pool(), DNSName: host, CurrentTime: now.Add(brokerLife / 3)}); err != nil {
 			return until, false
 		}

@@ -3,29 +3,22 @@ package web_test
 import (
 	"archive/zip"
 	"bytes"
-	"context"
-	"database/sql"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/job"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
-	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
-	"github.com/bkpsdmd-babel/sidik/hub/internal/web"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
@@ -367,219 +360,4 @@ func pathOf(address string) string {
 		return ""
 	}
 	return u.Path
-}
-
-func TestMetricsAreForThisMachineOrAToken(t *testing.T) {
-	h := newHub(t)
-	who, err := h.accounts.Named(t.Context(), "siti")
-	ok(t, err)
-	secret, _, err := h.accounts.NewToken(t.Context(), who, "pemantauan", "192.0.2.7")
-	ok(t, err)
-	for name, row := range map[string]struct {
-		change func(*http.Request)
-		want   int
-	}{
-		"from this machine":                    {func(r *http.Request) { r.RemoteAddr = "127.0.0.1:4711" }, 200},
-		"from this machine, over IPv6":         {func(r *http.Request) { r.RemoteAddr = "[::1]:4711" }, 200},
-		"from elsewhere":                       {func(r *http.Request) { r.RemoteAddr = "192.0.2.7:4711" }, 303},
-		"from elsewhere, through this machine": {func(r *http.Request) { r.RemoteAddr = "127.0.0.1:4711"; r.Header.Set("X-Forwarded-For", "192.0.2.7") }, 303},
-		"from elsewhere, with a token": {func(r *http.Request) {
-			r.RemoteAddr = "192.0.2.7:4711"
-			r.Header.Set("Authorization", "Bearer "+secret)
-		}, 200},
-		"from elsewhere, with a token of nobody":  {func(r *http.Request) { r.RemoteAddr = "192.0.2.7:4711"; r.Header.Set("Authorization", "Bearer x") }, 401},
-		"from this machine, with one of nobody's": {func(r *http.Request) { r.RemoteAddr = "127.0.0.1:4711"; r.Header.Set("Authorization", "Bearer x") }, 401},
-	} {
-		r := asking(http.MethodGet, "/metrics")
-		row.change(r)
-		if got := h.from(nil, r, nil).StatusCode; got != row.want {
-			t.Errorf("%s: %d, want %d", name, got, row.want)
-		}
-	}
-}
-
-func TestAPageThatAsksForItselfIsNobodyAtWork(t *testing.T) {
-	h := newHub(t)
-	at := now()
-	h.parts.Accounts = account.New(h.store, func() time.Time { return at })
-	h.web = web.New(h.parts)
-	page := func(path string) int { return h.from(h.admin, asking(http.MethodGet, path), nil).StatusCode }
-	for range 3 {
-		at = at.Add(100 * time.Minute)
-		if got := page("/"); got != 200 {
-			t.Fatalf("a session that is used ends: %d", got)
-		}
-	}
-	for range 3 {
-		at = at.Add(time.Hour)
-		page("/?part=sites&live=x")
-	}
-	if got := page("/"); got != http.StatusSeeOther {
-		t.Errorf("an open page keeps somebody logged in for ever: %d", got)
-	}
-	r := asking(http.MethodGet, "/punches?part=punches&live=x&pin=100017")
-	r.Header.Set("HX-Request", "true")
-	r.Header.Set("HX-Current-URL", "http://127.0.0.1:8080/punches?pin=100017")
-	answer := h.from(h.admin, r, nil)
-	if answer.StatusCode != http.StatusUnauthorized || answer.Header.Get("HX-Redirect") != "/login?back=%2Fpunches%3Fpin%3D100017" {
-		t.Errorf("a page whose session is over gets %d and is sent to %q", answer.StatusCode, answer.Header.Get("HX-Redirect"))
-	}
-}
-
-// TestAnOfficeDecidesWithoutTheRegister: it may look after its terminals, and not move
-// people or give numbers a meaning.
-func TestAnOfficeDecidesWithoutTheRegister(t *testing.T) {
-	w := newVisited(t)
-	office := w.person(account.Account{Name: "opd", FullName: "Orang Contoh", Role: account.AdminOffice, Units: []placement.UnitID{w.units["bakuda"]}})
-	html := body(t, w.from(office, asking(http.MethodGet, w.found), nil))
-	says(t, html, `value="delete"`, `value="accept"`)
-	silent(t, html, `value="map-pin"`, `name="employee"`)
-	before := w.changes()
-	answer := w.from(office, asking(http.MethodPost, w.found), url.Values{"act": {"map-pin"}, "employee": {w.pin("Ani Demo")}})
-	says(t, readable(body(t, answer)), "hanya dapat diambil oleh Admin BKPSDMD")
-	if answer.StatusCode != http.StatusUnprocessableEntity || w.changes() != before {
-		t.Errorf("map-pin by an office = %d, %d changes", answer.StatusCode, w.changes()-before)
-	}
-	answer = w.from(office, asking(http.MethodPost, w.found), url.Values{"act": {"accept"}, "reason": {"teknisi"}})
-	if answer.StatusCode != http.StatusSeeOther {
-		t.Errorf("accept by an office = %d: %s", answer.StatusCode, body(t, answer))
-	}
-	says(t, w.follow(jar{}, kobaFindings), "terima dengan alasan teknisi oleh Orang Contoh (opd)")
-}
-
-// TestOnesOwnPeopleAreSeenWhereverTheyPunch, and nobody else there.
-func TestOnesOwnPeopleAreSeenWhereverTheyPunch(t *testing.T) {
-	w := newVisited(t)
-	forest := w.offices[atForest]
-	forest.punch(now(), punchAt(serialOf(atForest), w.pin("Ani Demo"), "2026-01-06T07:40:00"), punchAt(serialOf(atForest), w.pin("Eko Demo"), "2026-01-06T07:41:00"))
-	operator := w.person(account.Account{Name: "koba", FullName: "Orang Contoh", Role: account.OperatorUnit, Units: []placement.UnitID{w.units["samsat-koba"]}})
-	for _, kind := range []string{"", ".csv"} {
-		page := func(query string) string {
-			t.Helper()
-			return body(t, w.from(operator, asking(http.MethodGet, "/punches"+kind+query), nil))
-		}
-		all := page("")
-		says(t, all, w.pin("Ani Demo"))
-		silent(t, all, "CKJ2205030", w.pin("Citra Demo"))
-		own := page("?employee=" + w.pin("Ani Demo"))
-		says(t, own, "CKJ2205001", "CKJ2205030")
-		silent(t, own, w.pin("Eko Demo"), w.pin("Citra Demo"))
-		for _, others := range []string{"Citra Demo", "Eko Demo"} {
-			silent(t, page("?employee="+w.pin(others)), "CKJ2205030")
-		}
-		silent(t, page("?pin="+w.pin("Citra Demo")), "CKJ2205030")
-		silent(t, page("?terminal=CKJ2205030"), "kphl-belantu")
-	}
-}
-
-// TestPagesOfPartOfTheTerminals holds that nothing is lost or twice between pages that are
-// put together from some terminals.
-func TestPagesOfPartOfTheTerminals(t *testing.T) {
-	w := newTown(newHub(t))
-	want := []string{}
-	for i, site := range []protocol.SiteID{atAgency, atKoba, atForest} {
-		for n := range 60 {
-			wall := fmt.Sprintf("2026-01-05T07:%02d:%02d", n/3, i) // some at the same moment
-			pin := fmt.Sprint(300000 + 1000*i + n)
-			w.offices[site].punch(now(), punchAt(serialOf(site), pin, wall))
-			if site != atAgency {
-				want = append(want, pin)
-			}
-		}
-	}
-	session := w.person(account.Account{Name: "dua", FullName: "Orang Contoh", Role: account.OperatorUnit,
-		Units: []placement.UnitID{w.units["samsat-koba"], w.units["kphl-belantu"]}})
-	shown := regexp.MustCompile(`<td class="when"[^>]*>([^<]+)</td><td class="pin"[^>]*><b>(\d+)</b>`)
-	next := regexp.MustCompile(`rel="next" href="([^"]+)"`)
-	var got, times []string
-	for path := "/punches"; path != ""; {
-		html := body(t, w.from(session, asking(http.MethodGet, path), nil))
-		rows := shown.FindAllStringSubmatch(html, -1)
-		if len(rows) > 50 || len(rows) == 0 || len(got) > len(want) {
-			t.Fatalf("%s shows %d punches after %d", path, len(rows), len(got))
-		}
-		for _, row := range rows {
-			times, got = append(times, row[1]), append(got, row[2])
-		}
-		path = ""
-		if link := next.FindStringSubmatch(html); link != nil {
-			path = strings.ReplaceAll(link[1], "&amp;", "&")
-		}
-	}
-	if !slices.IsSortedFunc(times, func(a, b string) int { return strings.Compare(b, a) }) {
-		t.Errorf("not the newest first: %v", times)
-	}
-	slices.Sort(got)
-	slices.Sort(want)
-	if !slices.Equal(got, want) {
-		t.Errorf("%d punches on the pages, want %d: %v", len(got), len(want), got)
-	}
-}
-
-// TestPagesAskForDeedsThatThereAre: a button behind a misspelt one would be nobody's.
-func TestPagesAskForDeedsThatThereAre(t *testing.T) {
-	pages, err := filepath.Glob("*/page/*.html")
-	ok(t, err)
-	asked := 0
-	for _, page := range pages {
-		text, err := os.ReadFile(page)
-		ok(t, err)
-		for _, m := range regexp.MustCompile(`\.May "([^"]*)"`).FindAllStringSubmatch(string(text), -1) {
-			asked++
-			if !slices.Contains(account.Deeds(), account.Deed(m[1])) {
-				t.Errorf("%s asks whether one may %q", page, m[1])
-			}
-		}
-	}
-	if asked < 20 {
-		t.Errorf("%d questions found: this test looks at the wrong files", asked)
-	}
-}
-
-// full is a database that can be read alone.
-type full struct{ account.Database }
-
-func (full) Update(context.Context, func(*sql.Tx) error) error { return store.ErrFull }
-
-func TestAFullDiskCanBeLookedAt(t *testing.T) {
-	h := newHub(t)
-	h.parts.Accounts = account.New(full{h.store}, func() time.Time { return now().Add(time.Hour) })
-	h.web = web.New(h.parts)
-	if got := h.from(h.admin, asking(http.MethodGet, "/"), nil).StatusCode; got != http.StatusOK {
-		t.Errorf("a page on a full disk = %d", got)
-	}
-	says(t, h.log.String(), "no room left")
-}
-
-func TestSignedMinutesAreTheirOffices(t *testing.T) {
-	w, cookies := faulty(newHub(t)), jar{}
-	w.done(cookies, "/campaigns/new", url.Values{"name": {"Validasi"}, "lead": {"Citra Demo"}, "from": {"2026-01-06"}, "to": {"2026-01-09"},
-		"unit": {fmt.Sprint(w.units["bakuda"]), fmt.Sprint(w.units["kphl-belantu"])}})
-	for _, said := range []string{"PIN 77", "Nama", "tidak ada di mesin", "belum mempunyai sidik jari"} {
-		w.done(cookies, w.finding(said), url.Values{"act": {"accept"}, "reason": {"demo"}})
-	}
-	const minutes = "/campaigns/1/minutes/samsat-koba/CKJ2205001"
-	w.done(cookies, minutes, url.Values{"number": {"800/7"}, "place": {"Koba"}, "day": {"2026-01-07"}, "agency-name": {"Eka Demo"}, "agency-position": {"Kepala Bidang"},
-		"office-name": {"Gani Demo"}, "office-position": {"Kepala UPTD"}})
-	for name, row := range map[string]struct {
-		account account.Account
-		want    int
-	}{
-		"koba":   {account.Account{Role: account.OperatorUnit, Units: []placement.UnitID{w.units["samsat-koba"]}}, 200},
-		"opd":    {account.Account{Role: account.AdminOffice, Units: []placement.UnitID{w.units["bakuda"]}}, 200},
-		"audit":  {account.Account{Role: account.Auditor}, 200},
-		"forest": {account.Account{Role: account.AdminOffice, Units: []placement.UnitID{w.units["kphl-belantu"]}}, 404},
-	} {
-		row.account.Name, row.account.FullName = name, "Orang "+name
-		session := w.person(row.account)
-		answer := w.from(session, asking(http.MethodGet, minutes+"/document.pdf"), nil)
-		text := body(t, answer)
-		if answer.StatusCode != row.want || strings.HasPrefix(text, "%PDF-") != (row.want == 200) {
-			t.Errorf("%s gets the minutes as %d %.20q, want %d", name, answer.StatusCode, text, row.want)
-		}
-		text = readable(body(t, w.from(session, asking(http.MethodGet, "/campaigns/1"), nil)))
-		if strings.Contains(text, "800/7") != (row.want == 200) {
-			t.Errorf("%s sees of the campaign: %s", name, text)
-		}
-	}
 }

@@ -149,6 +149,14 @@ func TestScopeFollowsTheTree(t *testing.T) {
 	}
 }
 
+// TestNobodysScopeIsEmpty: whoever is not logged in has the zero Scope.
+func TestNobodysScopeIsEmpty(t *testing.T) {
+	var h account.Holder
+	if h.Whole() || h.Unit(1) || h.Unit(0) || h.Employee(1) || h.Site("site-opd") || h.Terminal("site-opd", "T-1") || h.Can(account.See, 1) {
+		t.Error("nobody sees something")
+	}
+}
+
 func siteOf(unit string) protocol.SiteID { return protocol.SiteID("site-" + unit) }
 
 func contains(list, name string) bool { return slices.Contains(strings.Fields(list), name) }

@@ -78,8 +78,8 @@ func (s Scope) Site(site protocol.SiteID) bool { return s.whole || s.terminals[p
 
 // Employee tells whether somebody is within.
 func (s Scope) Employee(e placement.EmployeeID) bool {
-	if s.whole {
-		return true
+	if s.whole || s.register == nil { // of nobody's scope there is no register
+		return s.whole
 	}
 	for _, p := range s.register.PlacementsOf(e) {
 		if p.To > s.day && s.units[p.Unit] {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -73,7 +74,11 @@ func (p pagesDoor) named(host string) bool {
 		return false
 	}
 	c, err := p.certificate(&tls.ClientHelloInfo{ServerName: host})
-	return err == nil && c.Leaf != nil && c.Leaf.VerifyHostname(host) == nil
+	if err != nil || len(c.Certificate) == 0 {
+		return false
+	}
+	leaf, err := x509.ParseCertificate(c.Certificate[0])
+	return err == nil && leaf.VerifyHostname(host) == nil
 }
 
 // serve answers until the server is shut.

@@ -123,6 +123,7 @@ func TestPagesTakeTheCertificateOfTheHub(t *testing.T) {
 	cert, key, parsed := paper(t, "hub.example")
 	pair, err := tls.X509KeyPair(cert, key)
 	ok(t, err)
+	pair.Leaf = nil // not everybody who makes one fills it in
 	at := run(t, hub.Config{Data: t.TempDir(), MQTT: "127.0.0.1:0", Pages: "0.0.0.0:0", Logger: slog.New(slog.DiscardHandler),
 		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pair, nil }})
 	port := regexp.MustCompile(`^https://.*:(\d+)$`).FindStringSubmatch(at.Pages)
@@ -133,6 +134,11 @@ func TestPagesTakeTheCertificateOfTheHub(t *testing.T) {
 	ok(t, err)
 	if answer.StatusCode != http.StatusSeeOther || answer.Header.Get("Location") != "/login" {
 		t.Errorf("the first page = %d to %q, want the login", answer.StatusCode, answer.Header.Get("Location"))
+	}
+	for _, host := range []string{"elsewhere.example", "192.0.2.7", "0.0.0.1"} {
+		if answer, err := visit(t, "https://127.0.0.1:"+port[1], host, "/", parsed); err != nil || answer.StatusCode != http.StatusMisdirectedRequest {
+			t.Errorf("by the name %s: %v, %v; want 421", host, answer, err)
+		}
 	}
 }
 

@@ -220,6 +220,7 @@ func (h *Hub) run(ctx context.Context, pages pagesDoor) error {
 		ReadTimeout:       time.Minute, // a form is small
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(h.config.Logger.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	addresses := Addresses{Brokers: h.brokers, Pages: pages.url(), Key: string(h.keys.Signing().Public().Fingerprint())}

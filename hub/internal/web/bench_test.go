@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
@@ -166,6 +167,16 @@ func BenchmarkPagesOfAProvince(b *testing.B) {
 		{"terminals", "/terminals"}, {"terminal", "/terminals/kantor-007/CKJ2200007"}, {"captures", "/captures"},
 	} {
 		b.Run(page.name, func(b *testing.B) { measure(b, h, page.path) })
+	}
+	office := h.person(account.Account{Name: "opd", FullName: "Orang Contoh", Role: account.AdminOffice, Units: []placement.UnitID{w.units["unit-007"], w.units["unit-008"]}})
+	for _, path := range []string{"/", "/employees", "/terminals", "/punches"} {
+		b.Run("office"+path, func(b *testing.B) {
+			for b.Loop() {
+				if answer := h.from(office, asking(http.MethodGet, path), nil); answer.StatusCode != http.StatusOK {
+					b.Fatalf("%s = %d", path, answer.StatusCode)
+				}
+			}
+		})
 	}
 	b.Run("preview", func(b *testing.B) {
 		form := url.Values{"unit": {fmt.Sprint(w.units["unit-003"])}, "kind": {"definitif"}, "from": {"2026-02-01"}, "sk": {"1"}, "ends": {"yes"}, "step": {"preview"}}

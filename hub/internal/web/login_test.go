@@ -131,6 +131,7 @@ func TestAccountsAreMadeOnPages(t *testing.T) {
 	if answer.StatusCode != http.StatusOK || link == nil {
 		t.Fatalf("a new account = %d: %s", answer.StatusCode, text)
 	}
+	says(t, text, `href="/language/en?back=%2faccounts%2f2"`) // and not to a form that was sent
 	says(t, readable(text), "Tautan untuk Budi Contoh.", "Menunggu kata sandi", "UPTD Samsat Koba")
 	again, _ := w.page("/accounts/2", "")
 	silent(t, again, link[2]) // shown once

@@ -164,8 +164,11 @@ func (p *Pages) showAccount(w http.ResponseWriter, r *http.Request, a account.Ac
 	if v.Lines, err = p.lines(r, a.ID); err != nil {
 		return err
 	}
-	return p.Show(w, r, shell.Frame{Title: a.FullName, Section: "accounts", Code: status}, shell.Still("account", v))
+	return p.Show(w, r, shell.Frame{Title: a.FullName, Section: "accounts", Code: status, At: pathOf(a)}, shell.Still("account", v))
 }
+
+// pathOf is where an account is.
+func pathOf(a account.Account) string { return "/accounts/" + strconv.FormatInt(int64(a.ID), 10) }
 
 // newLink makes a link by which the owner chooses another password.
 func (p *Pages) newLink(w http.ResponseWriter, r *http.Request) error {
@@ -191,7 +194,7 @@ func (p *Pages) disable(shut bool) func(http.ResponseWriter, *http.Request) erro
 		if shut {
 			notice = "notice-disabled"
 		}
-		p.Done(w, r, "/accounts/"+strconv.FormatInt(int64(a.ID), 10), notice)
+		p.Done(w, r, pathOf(a), notice)
 		return nil
 	}
 }

@@ -33,7 +33,7 @@ func (p *Pages) showOwn(w http.ResponseWriter, r *http.Request, v ownView, code 
 	if v.Tokens, err = p.Accounts.Tokens(r.Context(), v.ID); err != nil {
 		return err
 	}
-	return p.Show(w, r, shell.Frame{Title: v.Text("title-own"), Code: code}, shell.Still("own", v))
+	return p.Show(w, r, shell.Frame{Title: v.Text("title-own"), Code: code, At: "/account"}, shell.Still("own", v))
 }
 
 // password changes one's own. Other browsers in which one was logged in are so no more.

@@ -22,6 +22,7 @@ type Frame struct {
 	Section string // of the menu; may be none
 	Aside   bool   // on a wide screen the last part stands beside the others
 	Code    int    // HTTP status; 0 is 200
+	At      string // the page's own address, where that of the request is only for sending to
 }
 
 // Part is a piece of a page. One that lives is asked for again by itself; Every is 0 for
@@ -125,7 +126,7 @@ func (s *Shell) frame(w http.ResponseWriter, r *http.Request, f frame) error {
 	query := r.URL.Query()
 	query.Del("live")
 	query.Del("part")
-	f.Here = (&url.URL{Path: r.URL.Path, RawQuery: query.Encode()}).String()
+	f.Here = cmp.Or(f.At, (&url.URL{Path: r.URL.Path, RawQuery: query.Encode()}).String())
 	page, err := s.own.Render("frame", f)
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 // back in whoever lost their password. All else is done on the pages.
 func (o *operator) account() *cobra.Command {
 	cmd := &cobra.Command{Use: "account", Short: o.catalogue.Say(o.lang, "account.command-short", nil)}
-	cmd.AddCommand(o.accountLink(), o.accountList())
+	cmd.AddCommand(o.accountLink(), o.accountShut("disable"), o.accountShut("enable"), o.accountList())
 	return cmd
 }
 
@@ -42,11 +42,8 @@ func (o *operator) accountLink() *cobra.Command {
 						code, err = accounts.Link(cmd.Context(), by, who.ID)
 					}
 				}
-				if no, is := errors.AsType[account.Refusal](err); is {
-					return errors.New(o.catalogue.Say(o.lang, "account.refused-"+string(no), nil))
-				}
 				if err != nil {
-					return err
+					return o.refused(err)
 				}
 				at, err := hub.Running(o.data)
 				if err != nil && !errors.Is(err, hub.ErrNotRunning) {
@@ -54,6 +51,38 @@ func (o *operator) accountLink() *cobra.Command {
 				}
 				fmt.Fprintln(cmd.ErrOrStderr(), o.catalogue.Say(o.lang, "account.link-printed", nil))
 				fmt.Fprintln(cmd.OutOrStdout(), hub.LinkPath(at.Pages, code))
+				return nil
+			})
+		},
+	}
+}
+
+// refused says why accounts refuse something; other errors stay as they are.
+func (o *operator) refused(err error) error {
+	if no, is := errors.AsType[account.Refusal](err); is {
+		return errors.New(o.catalogue.Say(o.lang, "account.refused-"+string(no), nil))
+	}
+	return err
+}
+
+// accountShut disables an account, with its sessions and tokens, or opens it again: also
+// that of an administrator whom nobody trusts any more.
+func (o *operator) accountShut(verb string) *cobra.Command {
+	return &cobra.Command{
+		Use:   verb + " NAME",
+		Short: o.catalogue.Say(o.lang, "account.command-"+verb+"-short", nil),
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.withStore(cmd.Context(), func(s *store.Store) error {
+				accounts := account.New(s, time.Now)
+				who, err := accounts.Named(cmd.Context(), args[0])
+				if err == nil {
+					err = accounts.Disable(cmd.Context(), account.By{Who: "sidik-hub account " + verb}, who.ID, verb == "disable")
+				}
+				if err != nil {
+					return o.refused(err)
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), o.catalogue.Say(o.lang, "account.notice-"+verb+"d", nil))
 				return nil
 			})
 		},

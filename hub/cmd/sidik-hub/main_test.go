@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/bkpsdmd-babel/sidik/hub"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/storetest"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs the command lines of testdata/script, each in a folder of its
 // own. The folder "filled" in it is a hub's that holds four punches of one site;
 // $HUB and $AGENT are the fingerprints of its keys. "held" is one whose terminals have
-// rosters and inventories, "left" one whose people have left.
+// rosters and inventories, "left" one whose people have left, "people" one with accounts.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  filepath.Join("testdata", "script"),
@@ -40,9 +41,32 @@ func TestScripts(t *testing.T) {
 			if err := leave(filepath.Join(env.WorkDir, "left")); err != nil {
 				return err
 			}
+			if err := invite(filepath.Join(env.WorkDir, "people")); err != nil {
+				return err
+			}
 			return hold(t, filepath.Join(env.WorkDir, "held"))
 		},
 	})
+}
+
+// invite makes an administrator, and an auditor who has not chosen a password.
+func invite(data string) (err error) {
+	ctx := context.Background()
+	s, err := hub.OpenStore(ctx, data, "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	accounts, by := account.New(s, time.Now), account.By{Who: "test"}
+	code, err := accounts.FirstLink(ctx, by)
+	if err != nil {
+		return err
+	}
+	if _, err := accounts.Choose(ctx, code, account.Account{Name: "siti", FullName: "Siti Petugas"}, "empat kuda besi 91", ""); err != nil {
+		return err
+	}
+	_, _, err = accounts.Add(ctx, by, account.Account{Name: "budi", FullName: "Budi Contoh", Role: account.Auditor})
+	return err
 }
 
 // fill stores two equal rows, one of a minute later and one at a time that names no date.

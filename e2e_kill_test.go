@@ -82,6 +82,10 @@ func build(t testing.TB) string {
 
 func (w *world) hubArgs() []string {
 	args := []string{"run", "--data", w.hubData(), "--pages", "127.0.0.1:0"}
+	if w.certified {
+		return append(args, "--mqtt", w.listen, "--agents", w.door)
+	}
+	args = append(args, "--agents", "")
 	if w.broker == nil {
 		return append(args, "--mqtt", w.listen)
 	}
@@ -92,7 +96,7 @@ func (w *world) hubArgs() []string {
 func (o *office) writeConfig() string {
 	terminal := o.config.Terminals[0]
 	path := filepath.Join(o.w.dir, string(o.site)+".toml")
-	text := fmt.Sprintf("site = %q\ndata = %q\n[hub]\nbroker = %q\nroot = %q\n", o.site, o.config.Data, o.config.Hub.Broker, o.config.Hub.Root)
+	text := fmt.Sprintf("site = %q\ndata = %q\n[hub]\nbroker = %q\naddress = %q\nroot = %q\n", o.site, o.config.Data, o.config.Hub.Broker, o.config.Hub.Address, o.config.Hub.Root)
 	text += "[finder]\nscan = false\n"
 	if a := o.config.Apply; a.Rush != nil {
 		text += fmt.Sprintf("[apply]\nrush = []\nmax_deleted_users = %d\nmax_deleted_percent = %d\n", a.MaxDeletedUsers, a.MaxDeletedPercent)

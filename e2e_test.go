@@ -50,7 +50,11 @@ func onEachBroker(t *testing.T, scenario func(t *testing.T, w *world)) {
 		{"Mosquitto", mqtttest.StartMosquitto},
 		{"NATS cluster", mqtttest.StartCluster},
 	} {
-		t.Run(kind.name, func(t *testing.T) { scenario(t, newWorld(t, kind.start(t))) })
+		t.Run(kind.name, func(t *testing.T) {
+			w := newWorld(t, kind.start(t))
+			w.certified = w.broker == nil
+			scenario(t, w)
+		})
 		if testing.Short() {
 			return
 		}
@@ -61,18 +65,23 @@ func onEachBroker(t *testing.T, scenario func(t *testing.T, w *world)) {
 type world struct {
 	t      testing.TB
 	dir    string
-	broker mqtttest.Broker  // nil: the hub's own
-	listen string           // address of the hub's own broker
-	hub    *running         // nil while it is stopped
-	root   trusttest.Root   // the agency's
-	now    func() time.Time // the hub's clock; nil: the machine's
-	form   zktest.Form      // of the terminals' answers
-	room   int              // for fingers on each terminal; 0: what its family has
+	broker mqtttest.Broker // nil: the hub's own
+	listen string          // address of the hub's own broker
+	door   string          // address of the hub's door for agents
+	// certified worlds let agents in by claim and certificate; in the others keys are
+	// admitted by hand and nothing is encrypted, so that tests can put their own clients on
+	// the line.
+	certified bool
+	hub       *running         // nil while it is stopped
+	root      trusttest.Root   // the agency's
+	now       func() time.Time // the hub's clock; nil: the machine's
+	form      zktest.Form      // of the terminals' answers
+	room      int              // for fingers on each terminal; 0: what its family has
 }
 
 func newWorld(t testing.TB, broker mqtttest.Broker) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), broker: broker, listen: freeAddress(t), root: trusttest.NewRoot(t)}
+	w := &world{t: t, dir: t.TempDir(), broker: broker, listen: freeAddress(t), door: freeAddress(t), root: trusttest.NewRoot(t)}
 	request, err := hub.KeyRequest(w.hubData(), time.Now(), false)
 	if err == nil {
 		_, err = hub.InstallKeys(w.hubData(), w.root.Sign(t, request))
@@ -128,6 +137,9 @@ func (w *world) startHub() {
 	}
 	if w.broker != nil {
 		c.Brokers = w.broker.URLs()
+	}
+	if w.certified {
+		c.Agents = w.door
 	}
 	born := make(chan struct{})
 	c.Ready = func(hub.Addresses) { close(born) }
@@ -213,7 +225,7 @@ func (w *world) newOffice(site, profile string, punches int) *office {
 	o := &office{w: w, site: protocol.SiteID(site), terminal: terminal, config: config.Config{
 		Site: site,
 		Data: filepath.Join(w.dir, site),
-		Hub:  config.Hub{Broker: w.brokers()[0], Root: string(w.root.Fingerprint())},
+		Hub:  w.wayToHub(),
 		Buffer: config.Buffer{
 			MaxMB: 64, RetentionDays: 90, RetainPunches: 50_000,
 		},
@@ -226,10 +238,29 @@ func (w *world) newOffice(site, profile string, punches int) *office {
 	return o
 }
 
-// admit does what the hub's operator does: compare the key, register the terminal.
+// wayToHub is what agents' configurations say of it.
+func (w *world) wayToHub() config.Hub {
+	if w.certified {
+		return config.Hub{Address: "https://" + w.door, Root: string(w.root.Fingerprint())}
+	}
+	return config.Hub{Broker: w.brokers()[0], Root: string(w.root.Fingerprint())}
+}
+
+// admit does what the hub's operator does: register site and terminal, and give the agent
+// a claim code, or compare its key.
 func (o *office) admit() {
 	t := o.w.t
 	t.Helper()
+	if o.w.certified {
+		code, err := hub.ExpectAgent(t.Context(), o.w.hubData(), "", "operator", o.site, protocol.Serial(o.terminal.Serial()))
+		if err == nil {
+			err = agent.PutClaim(o.config.Data, code)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
 	key, _, err := agent.LoadKey(o.config.Data)
 	if err != nil {
 		t.Fatal(err)
@@ -252,7 +283,7 @@ func (o *office) start() {
 	t.Helper()
 	a, err := agent.Open(t.Context(), agent.Options{
 		Config: o.config, Version: "test", Logger: quiet(t, string(o.site)),
-		StateEvery: 2 * time.Second, ResendAfter: 2 * time.Second, BackoffMax: 2 * time.Second,
+		StateEvery: 2 * time.Second, ResendAfter: 2 * time.Second, RetryMin: 100 * time.Millisecond, BackoffMax: 2 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)

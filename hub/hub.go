@@ -6,7 +6,6 @@ package hub
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,10 +48,18 @@ type Config struct {
 	Data     string   // folder of key, database and broker
 	Database string   // postgres://…, or empty for SQLite in Data
 	Brokers  []string // tcp://HOST:PORT of a broker that runs elsewhere; none: the embedded one
-	MQTT     string   // where the embedded broker listens; loopback only
-	Pages    string   // where the pages listen; beyond loopback with TLS only
-	Version  string
-	Logger   *slog.Logger
+	MQTT     string   // where the embedded broker listens; beyond loopback with Agents only
+	// Agents is where agents ask for certificates; then the broker speaks TLS and lets in
+	// whoever has one. Empty: neither, on loopback.
+	Agents string
+	Names  []string // hosts by which agents reach this machine; none: the host of Agents
+	// Advertise are the brokers' addresses as agents reach them; none: Brokers, or those of
+	// the embedded one.
+	Advertise       []string
+	CertificateLife time.Duration // of a site's certificate; zero: 90 days
+	Pages           string        // where the pages listen; beyond loopback with TLS only
+	Version         string
+	Logger          *slog.Logger
 
 	Now func() time.Time // the day by which rosters are reckoned and templates kept; nil is the machine's clock
 
@@ -60,10 +67,9 @@ type Config struct {
 	KeepFound  int // of persons whom nobody knows
 	KeepCopies int // taken before something was deleted at a terminal
 
-	PagesCert, PagesKey string // files of the pages' certificate; they are read again when they change
-	// Certificate gives the pages one where no files are named and they listen beyond
-	// loopback; nil: none.
-	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// PagesCert and PagesKey are files of the pages' certificate, read again when they
+	// change; none: beyond loopback one of the hub's own authority.
+	PagesCert, PagesKey string
 
 	Invite func(link string) // called at each start until there is an administrator; may be nil
 
@@ -75,6 +81,7 @@ type Config struct {
 // folder, for the commands that talk to it.
 type Addresses struct {
 	Brokers []string `json:"brokers"`
+	Agents  string   `json:"agents,omitempty"` // https://HOST:PORT of the door for agents
 	Pages   string   `json:"pages"`
 	Key     string   `json:"key"` // fingerprint of the hub's signing key
 }
@@ -111,6 +118,8 @@ type Hub struct {
 	campaigns *campaign.Campaigns
 	pull      *pull.Pull
 	retention *retention.Retention
+	broker    *broker.Broker // nil: another one
+	agents    *agents        // nil: no certificates
 	brokers   []string
 
 	mu    sync.Mutex // guards live
@@ -150,13 +159,19 @@ func Run(ctx context.Context, c Config) (err error) {
 	held, register := holding.New(s), directory.New(s, placement.Usual())
 	jobs := job.New(s, register)
 	h := &Hub{config: c, keys: keys, store: s, accounts: account.New(s, time.Now), register: register, held: held, fingers: fingers, metrics: metrics.New(c.Version), brokers: c.Brokers}
+	if c.Agents != "" {
+		if err := h.openAgents(); err != nil {
+			return err
+		}
+		defer h.agents.door.Close()
+	}
 	if len(c.Brokers) == 0 {
-		b, err := broker.Start(ctx, broker.Options{Dir: filepath.Join(c.Data, brokerFolder), Listen: c.MQTT, Logger: c.Logger})
+		h.broker, err = broker.Start(ctx, broker.Options{Dir: filepath.Join(c.Data, brokerFolder), Listen: c.MQTT, Access: h.agents.access(ctx), Logger: c.Logger})
 		if err != nil {
 			return fmt.Errorf("start broker: %w", err)
 		}
-		defer b.Close()
-		h.brokers = []string{b.URL()}
+		defer h.broker.Close()
+		h.brokers = []string{h.broker.URL()}
 	}
 	h.dispatch = dispatch.New(dispatch.Options{
 		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Key: keys.Signing(), Keys: keys.Document().Message(), Version: c.Version, Logger: c.Logger, Pulse: c.Pulse,
@@ -196,7 +211,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		Register: register.Register, Recorded: register.StatusesRecorded, Vault: fingers, Conditions: s, Now: c.Now, Logger: c.Logger,
 		Days: days,
 	})
-	pages, err := openPages(c)
+	pages, err := openPages(c, h.agents.pages())
 	if err != nil {
 		return err
 	}
@@ -223,7 +238,7 @@ func (h *Hub) run(ctx context.Context, pages pagesDoor) error {
 		ErrorLog:          slog.NewLogLogger(h.config.Logger.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	addresses := Addresses{Brokers: h.brokers, Pages: pages.url(), Key: string(h.keys.Signing().Public().Fingerprint())}
+	addresses := Addresses{Brokers: h.brokers, Agents: h.agents.url(), Pages: pages.url(), Key: string(h.keys.Signing().Public().Fingerprint())}
 	if err := writeAddresses(h.config.Data, addresses); err != nil {
 		return errors.Join(err, pages.Close())
 	}
@@ -237,6 +252,10 @@ func (h *Hub) run(ctx context.Context, pages pagesDoor) error {
 			cancel(fmt.Errorf("serve pages: %w", err))
 		}
 	})
+	if h.agents != nil {
+		parts.Go(func() { cancel(h.serveAgents(ctx)) })
+		parts.Go(func() { cancel(h.followAgents(ctx)) })
+	}
 	parts.Go(func() { cancel(h.rosters.Run(ctx)) })
 	parts.Go(func() { cancel(h.decisions.Run(ctx)) })
 	parts.Go(func() { cancel(h.pull.Run(ctx)) })
@@ -274,6 +293,7 @@ func (h *Hub) run(ctx context.Context, pages pagesDoor) error {
 func (h *Hub) line(ctx context.Context) mqtt.Options {
 	return mqtt.Options{
 		Brokers:  h.brokers,
+		TLS:      h.agents.line(),
 		ClientID: "sidik-hub",
 		Will:     func(uint32) (mqtt.Message, error) { return h.dispatch.Will(ctx) },
 		Subscribe: []string{
@@ -322,6 +342,7 @@ func (h *Hub) sweep(ctx context.Context) error {
 	var swept error
 	err := mqtt.Run(ctx, mqtt.Options{
 		Brokers:   h.brokers,
+		TLS:       h.agents.line(),
 		ClientID:  "sidik-hub-sweep",
 		Subscribe: []string{protocol.TopicAll},
 		Logger:    h.config.Logger,

@@ -28,7 +28,7 @@ type pagesDoor struct {
 
 // openPages opens the pages' address. Beyond loopback there is no way without TLS: by the
 // files that are named, or else by the certificates of the hub's authority.
-func openPages(c Config) (p pagesDoor, err error) {
+func openPages(c Config, own func(*tls.ClientHelloInfo) (*tls.Certificate, error)) (p pagesDoor, err error) {
 	host, _, err := net.SplitHostPort(c.Pages)
 	if err != nil {
 		return p, fmt.Errorf("address of the pages %q: %w", c.Pages, err)
@@ -42,8 +42,8 @@ func openPages(c Config) (p pagesDoor, err error) {
 		}
 		p.certificate = files.get
 	case ip != nil && ip.IsLoopback():
-	case c.Certificate != nil:
-		p.certificate = c.Certificate
+	case own != nil:
+		p.certificate = own
 	default:
 		return p, fmt.Errorf("address of the pages %q: %w", c.Pages, ErrLoopback)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bkpsdmd-babel/sidik/hub"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/admission"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/retention"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 	"github.com/bkpsdmd-babel/sidik/systemd"
@@ -53,7 +54,11 @@ func (o *operator) run() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringSliceVar(&c.Brokers, "broker", nil, o.say("flag-broker", nil))
-	cmd.Flags().StringVar(&c.MQTT, "mqtt", "127.0.0.1:1883", o.say("flag-mqtt", nil))
+	cmd.Flags().StringVar(&c.MQTT, "mqtt", "127.0.0.1:8883", o.say("flag-mqtt", nil))
+	cmd.Flags().StringVar(&c.Agents, "agents", "127.0.0.1:8443", o.say("flag-agents", nil))
+	cmd.Flags().StringSliceVar(&c.Names, "name", nil, o.say("flag-name", nil))
+	cmd.Flags().StringSliceVar(&c.Advertise, "broker-address", nil, o.say("flag-broker-address", nil))
+	cmd.Flags().DurationVar(&c.CertificateLife, "certificate-life", admission.DefaultLife, o.say("flag-certificate-life", nil))
 	cmd.Flags().StringVar(&c.Pages, "pages", "127.0.0.1:8080", o.say("flag-pages", nil))
 	cmd.Flags().StringVar(&c.PagesCert, "pages-cert", "", o.catalogue.Say(o.lang, "account.flag-pages-cert", nil))
 	cmd.Flags().StringVar(&c.PagesKey, "pages-key", "", o.catalogue.Say(o.lang, "account.flag-pages-key", nil))

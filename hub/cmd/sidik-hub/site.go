@@ -14,11 +14,11 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 )
 
-// site admits agents. Nothing is trusted on first use: a person compares the
-// fingerprint and types it here.
+// site lets agents in, by a one-time code or, by hand, by the fingerprint that a person
+// compares and types here. Nothing is trusted on first use.
 func (o *operator) site() *cobra.Command {
 	cmd := &cobra.Command{Use: "site", Short: o.say("site-short", nil)}
-	cmd.AddCommand(o.siteAdd("add"), o.siteAdd("replace-key"), o.siteList())
+	cmd.AddCommand(o.siteRegister(), o.siteClaim(), o.siteShow(), o.siteRevoke(), o.siteAdd("add"), o.siteAdd("replace-key"), o.siteList())
 	return cmd
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
@@ -46,7 +45,7 @@ func (i *Ingest) verify(ctx context.Context, m mqtt.Message) (checked, error) {
 	if c.envelope, err = protocol.Parse(m.Topic, m.Payload); err != nil {
 		return c, err
 	}
-	agent, err := i.agents.get(ctx, i.o.Store, c.envelope.Site, c.received)
+	agent, err := i.o.Store.Agent(ctx, c.envelope.Site)
 	if errors.Is(err, store.ErrNoSite) || err == nil && agent.Fingerprint.KeyID() != c.envelope.From {
 		if err := i.o.Store.CountAttempt(ctx, c.envelope.Site, c.envelope.From, c.received); err != nil {
 			return c, fmt.Errorf("count attempt of site %s: %w", c.envelope.Site, err)
@@ -95,7 +94,6 @@ func (i *Ingest) learn(ctx context.Context, c checked, agent store.Agent) (seal.
 			Cause: fmt.Errorf("state of site %s does not show the admitted key", c.envelope.Site)}
 	}
 	err := i.o.Store.LearnKey(ctx, agent.Site, key, c.received)
-	i.agents.forget(agent.Site)
 	if errors.Is(err, store.ErrNotAdmitted) { // replaced a moment ago
 		return seal.PublicKey{}, &protocol.Refusal{Reason: protocol.ReasonKey, Cause: err}
 	}
@@ -104,48 +102,4 @@ func (i *Ingest) learn(ctx context.Context, c checked, agent store.Agent) (seal.
 	}
 	i.o.Dispatch.Changed(agent.Site) // a receipt tells the agent that it is admitted
 	return key, nil
-}
-
-// agentCache spares the store a question per message. An operator admits or
-// replaces agents in another process, so nothing is believed for long.
-type agentCache struct {
-	mu    sync.Mutex // guards known
-	known map[protocol.SiteID]cachedAgent
-}
-
-type cachedAgent struct {
-	agent store.Agent
-	err   error // store.ErrNoSite is remembered too
-	until time.Time
-}
-
-const (
-	believed  = 2 * time.Second
-	maxCached = 4096 // strangers may claim any name
-)
-
-func (a *agentCache) get(ctx context.Context, s Store, site protocol.SiteID, now time.Time) (store.Agent, error) {
-	a.mu.Lock()
-	found, ok := a.known[site]
-	a.mu.Unlock()
-	if ok && now.Before(found.until) {
-		return found.agent, found.err
-	}
-	agent, err := s.Agent(ctx, site)
-	if err != nil && !errors.Is(err, store.ErrNoSite) {
-		return store.Agent{}, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.known) >= maxCached {
-		clear(a.known)
-	}
-	a.known[site] = cachedAgent{agent, err, now.Add(believed)}
-	return agent, err
-}
-
-func (a *agentCache) forget(site protocol.SiteID) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.known, site)
 }

@@ -96,14 +96,13 @@ type Ingest struct {
 	o      Options
 	takes  *pulse.Loop
 	stores *pulse.Loop
-	agents agentCache
 	seed   maphash.Seed
 	spoken map[protocol.SiteID]protocol.Seq // of each site, the newest state of a life that is over; commit's own
 }
 
 // New returns an ingest that has not started yet.
 func New(o Options) *Ingest {
-	return &Ingest{o: o, takes: o.Pulse.Loop("ingest: take"), stores: o.Pulse.Loop("ingest: store"), agents: agentCache{known: map[protocol.SiteID]cachedAgent{}}, seed: maphash.MakeSeed(),
+	return &Ingest{o: o, takes: o.Pulse.Loop("ingest: take"), stores: o.Pulse.Loop("ingest: store"), seed: maphash.MakeSeed(),
 		spoken: map[protocol.SiteID]protocol.Seq{}}
 }
 

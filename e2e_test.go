@@ -72,6 +72,7 @@ type world struct {
 	// admitted by hand and nothing is encrypted, so that tests can put their own clients on
 	// the line.
 	certified bool
+	life      time.Duration    // of certificates; 0: the usual
 	hub       *running         // nil while it is stopped
 	root      trusttest.Root   // the agency's
 	now       func() time.Time // the hub's clock; nil: the machine's
@@ -139,7 +140,7 @@ func (w *world) startHub() {
 		c.Brokers = w.broker.URLs()
 	}
 	if w.certified {
-		c.Agents = w.door
+		c.Agents, c.CertificateLife = w.door, w.life
 	}
 	born := make(chan struct{})
 	c.Ready = func(hub.Addresses) { close(born) }

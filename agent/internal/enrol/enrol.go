@@ -123,9 +123,8 @@ func (n *Enrolment) note(err error) {
 func (n *Enrolment) Run(ctx context.Context) error {
 	wait := n.o.RetryMin
 	for {
-		due := n.due()
-		next := checkEvery
-		if due {
+		next := n.soon()
+		if n.due() {
 			err := n.attempt(ctx)
 			if ctx.Err() != nil {
 				return nil
@@ -134,7 +133,7 @@ func (n *Enrolment) Run(ctx context.Context) error {
 			if err != nil {
 				next, wait = wait, min(2*wait, n.o.RetryMax)
 			} else {
-				wait = n.o.RetryMin
+				next, wait = n.soon(), n.o.RetryMin
 			}
 		}
 		if !n.pause(ctx, next+rand.N(next/4+1)) { // 300 sites do not come at once
@@ -172,6 +171,16 @@ func (n *Enrolment) codeFile() string {
 		return ""
 	}
 	return string(text)
+}
+
+// soon is how long to wait until it is looked again whether a certificate is due.
+func (n *Enrolment) soon() time.Duration {
+	g, granted := n.o.Keyring.Granted()
+	if !granted {
+		return n.o.RetryMin
+	}
+	now, _ := n.o.Now()
+	return min(checkEvery, max(n.o.RetryMin, g.Renew.Sub(now)))
 }
 
 // due reports whether a certificate is to be asked for.

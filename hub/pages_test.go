@@ -120,12 +120,14 @@ func TestPagesOverTLS(t *testing.T) {
 }
 
 func TestPagesTakeTheCertificateOfTheHub(t *testing.T) {
-	cert, key, parsed := paper(t, "hub.example")
-	pair, err := tls.X509KeyPair(cert, key)
+	data := t.TempDir()
+	vouch(t, data)
+	request, err := hub.KeyRequest(data, time.Now(), false)
 	ok(t, err)
-	pair.Leaf = nil // not everybody who makes one fills it in
-	at := run(t, hub.Config{Data: t.TempDir(), MQTT: "127.0.0.1:0", Pages: "0.0.0.0:0", Logger: slog.New(slog.DiscardHandler),
-		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pair, nil }})
+	parsed, err := x509.ParseCertificate(request.Keys.Authorities[0])
+	ok(t, err)
+	parsed.DNSNames = []string{"hub.example"} // by which visit asks
+	at := run(t, hub.Config{Data: data, MQTT: "127.0.0.1:0", Agents: "127.0.0.1:0", Names: []string{"hub.example"}, Pages: "0.0.0.0:0", Logger: slog.New(slog.DiscardHandler)})
 	port := regexp.MustCompile(`^https://.*:(\d+)$`).FindStringSubmatch(at.Pages)
 	if port == nil {
 		t.Fatalf("the pages are at %s", at.Pages)

@@ -50,7 +50,7 @@ const (
 // Run does what an operator and a technician do by hand, and says each step:
 // the agency makes its root key, which signs the hub's keys, the agents' configurations
 // name it, the operator fills the
-// register, admits the agents' keys and registers their terminals. It ends everything
+// register, and each office is let in by a code. It ends everything
 // when ctx ends.
 func (o Office) Run(ctx context.Context, out io.Writer) (err error) {
 	if o.Programs == "" {
@@ -83,14 +83,14 @@ func (o Office) Run(ctx context.Context, out io.Writer) (err error) {
 		}
 	}
 	var hub struct {
-		Brokers []string `json:"brokers"`
-		Pages   string   `json:"pages"`
+		Agents string `json:"agents"`
+		Pages  string `json:"pages"`
 	}
 	root, err := s.vouch(ctx, hubData)
 	if err != nil {
 		return err
 	}
-	if err := s.start(ctx, &hub, "sidik-hub", "sidik-hub", "run", "--data", hubData, "--mqtt", "127.0.0.1:0", "--pages", o.Pages); err != nil {
+	if err := s.start(ctx, &hub, "sidik-hub", "sidik-hub", "run", "--data", hubData, "--mqtt", "127.0.0.1:0", "--agents", "127.0.0.1:0", "--pages", o.Pages); err != nil {
 		return err
 	}
 	login, err := s.administrator(ctx, hubData)
@@ -104,17 +104,13 @@ func (o Office) Run(ctx context.Context, out io.Writer) (err error) {
 	}
 	for _, place := range o.offices() {
 		file := filepath.Join(o.Dir, place.site+".toml")
-		if err := o.configure(file, hub.Brokers[0], root, place, addresses[place.site]); err != nil {
-			return err
-		}
-		fingerprint, err := s.run(ctx, "sidik-agent", "identity", "--config", file)
-		if err != nil {
-			return err
-		}
-		if err := s.all(ctx, hubData, place.admission(fingerprint)); err != nil {
+		if err := o.configure(file, hub.Agents, root, place, addresses[place.site]); err != nil {
 			return err
 		}
 		if first {
+			if err := s.expect(ctx, hubData, file, place); err != nil {
+				return err
+			}
 			if err := s.all(ctx, hubData, place.register()); err != nil {
 				return err
 			}
@@ -161,13 +157,18 @@ Ctrl-C mengakhiri semuanya / ends all of it.
 	return nil
 }
 
-// admission is what the operator says to let an office in. Saying it again changes
-// nothing.
-func (o office) admission(fingerprint string) [][]string {
-	return [][]string{
-		{"site", "add", o.site, "--agent-key", fingerprint},
-		{"terminal", "add", "--site", o.site, "--serial", o.serial},
+// expect does what lets an office in: the operator registers it and makes a claim code,
+// and somebody at the office gives the code to the agent.
+func (s *stage) expect(ctx context.Context, hubData, config string, place office) error {
+	if _, err := s.run(ctx, "sidik-hub", "site", "register", place.site, "--terminal", place.serial, "--data", hubData); err != nil {
+		return err
 	}
+	code, err := s.run(ctx, "sidik-hub", "site", "claim", place.site, "--data", hubData)
+	if err != nil {
+		return err
+	}
+	_, err = s.run(ctx, "sidik-agent", "claim", code, "--config", config)
+	return err
 }
 
 // all runs commands of the operator one after the other.
@@ -182,13 +183,13 @@ func (s *stage) all(ctx context.Context, hubData string, commands [][]string) er
 
 // configure writes an agent's file as a technician would. People punch here at any
 // hour, so there is no rush hour to wait for.
-func (o Office) configure(file, broker, root string, place office, terminal string) error {
+func (o Office) configure(file, hub, root string, place office, terminal string) error {
 	text := fmt.Sprintf(`# Made by: sidik-provision simulate office
 site = %q
 data = %q
 
 [hub]
-broker = %q
+address = %q
 root = %q
 
 [apply]
@@ -201,7 +202,7 @@ scan = false
 serial = %q
 address = %q
 every = "30s"
-`, place.site, "agent-"+place.site, broker, root, place.serial, terminal)
+`, place.site, "agent-"+place.site, hub, root, place.serial, terminal)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/authority"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/broker"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/enrol"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/api"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 	"github.com/bkpsdmd-babel/sidik/protocol/trust"
@@ -119,6 +120,18 @@ func (a *agents) url() string {
 		return ""
 	}
 	return "https://" + net.JoinHostPort(a.hosts[0], port)
+}
+
+// way is what tools are told of the way in; the zero value where there is none.
+func (a *agents) way(d trust.Document) api.Way {
+	if a == nil {
+		return api.Way{}
+	}
+	w := api.Way{Admissions: a.admissions, Agents: a.url(), Document: d.Message()}
+	if !d.IsZero() {
+		w.Root = d.Keys().Root.Fingerprint()
+	}
+	return w
 }
 
 // line is the hub's own TLS towards its brokers; nil where there are no certificates.

@@ -28,6 +28,8 @@ const (
 	ActLogin    Act = "login"
 	ActFailed   Act = "failed" // somebody knew the name and not the password
 	ActRefused  Act = "refused"
+
+	ActProvision Act = "provision" // a site was registered, asked in or shut out
 )
 
 // Line is one line of the log: what became of an account, or what was refused to it.
@@ -61,6 +63,13 @@ func (a *Accounts) Refused(ctx context.Context, who Account, what, address strin
 	}
 	return a.db.Update(ctx, func(tx *sql.Tx) error {
 		return a.note(ctx, tx, By{who.By(), address}, ActRefused, who.ID, what)
+	})
+}
+
+// Provisioned writes down what an account did about a site.
+func (a *Accounts) Provisioned(ctx context.Context, who Account, what, address string) error {
+	return a.db.Update(ctx, func(tx *sql.Tx) error {
+		return a.note(ctx, tx, By{who.By(), address}, ActProvision, who.ID, what)
 	})
 }
 

@@ -34,10 +34,14 @@ const (
 	Command  Deed = "command"  // how far an agent may go at a terminal, and which plan may pass
 	Lead     Deed = "lead"     // campaigns, visits and signed minutes
 	Manage   Deed = "manage"   // accounts of others
+
+	Provision Deed = "provision" // which sites there are, and whose key is a site's: codes, kits, shutting out
 )
 
 // Deeds are all deeds.
-func Deeds() []Deed { return []Deed{See, Inspect, Decide, Register, Capture, Command, Lead, Manage} }
+func Deeds() []Deed {
+	return []Deed{See, Inspect, Decide, Register, Capture, Command, Lead, Manage, Provision}
+}
 
 // Can is the rule: what a role may do, within the units for which its account counts.
 // Recording fingers and the ways of agents belong to the agency; an office looks after

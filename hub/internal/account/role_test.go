@@ -32,6 +32,7 @@ func TestWhatARoleMayDo(t *testing.T) {
 	allow(account.Command, account.AdminAgency)
 	allow(account.Lead, account.AdminAgency)
 	allow(account.Manage, account.AdminAgency)
+	allow(account.Provision, account.AdminAgency)
 	for _, d := range account.Deeds() {
 		if table[d] == nil {
 			t.Errorf("nobody has decided who may %s", d)

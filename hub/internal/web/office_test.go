@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/admission"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
@@ -30,6 +31,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/api"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/whereabouts"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
@@ -108,7 +110,9 @@ func newHub(t testing.TB) *hub {
 	h.parts = web.Options{
 		Accounts: h.accounts, Store: s, Directory: h.directory, Vault: h.vault, Holding: h.holding, Survey: look, Decisions: h.decisions, Campaigns: h.campaigns, Jobs: h.jobs, Settings: placement.Usual(),
 		Whereabouts: whereabouts.New(whereabouts.Options{Register: h.directory.Register, Vault: h.vault, State: s.State, Holding: h.holding, Settings: placement.Usual()}),
-		Metrics:     h.meter, Version: "v0.1.0", Logger: logger,
+		Way: api.Way{Admissions: admission.New(admission.Options{Database: s, Now: now}), Agents: "https://hub.example.go.id:8443",
+			Root: seal.Fingerprint(strings.Repeat("ab", 32)), Document: []byte(`{"kind":"keys"}`)},
+		Metrics: h.meter, Version: "v0.1.0", Logger: logger,
 		StoreSize: func() (int64, error) { return 4096, nil },
 		Now:       h.clock,
 		Live:      func() web.Live { h.mu.Lock(); defer h.mu.Unlock(); return h.live },

@@ -1,9 +1,9 @@
 // Package api is for tools that work in somebody's name: JSON over HTTPS, with the token
 // of an account in the header Authorization.
 //
-// A tool may do what its account may do, by the same rules as at a page. It knows nothing
-// but accounts; what else a tool can do stands with the noun that it is about, as a
-// handler behind door.JSON. Beware: an answer that tells a secret is told once, and never
+// A tool may do what its account may do, by the same rules as at a page. It knows accounts
+// and how sites get in, which no page of its own tells; what else a tool can do stands with
+// the noun that it is about, as a handler behind door.JSON. Beware: an answer that tells a secret is told once, and never
 // logged.
 package api
 
@@ -21,16 +21,20 @@ import (
 // bodySize bounds what a tool sends here, in bytes.
 const bodySize = 4 << 10
 
-// API is what tools ask of accounts.
-type API struct{ accounts *account.Accounts }
+// API is what tools ask.
+type API struct {
+	accounts *account.Accounts
+	way      Way
+}
 
-// New is the API of accounts.
-func New(a *account.Accounts) *API { return &API{a} }
+// New is the API of accounts, and of sites on their way in.
+func New(a *account.Accounts, way Way) *API { return &API{a, way} }
 
 // Routes adds the addresses of tools.
 func (a *API) Routes(d *door.Door) {
 	d.Handle("POST /api/v1/tokens", door.Anyone(), d.JSON(a.token))
 	d.Handle("GET /api/v1/me", door.Known(), d.JSON(a.me))
+	a.sites(d)
 	d.Handle("/api/", door.Known(), d.JSON(func(http.ResponseWriter, *http.Request) (any, error) {
 		return nil, &door.Failure{Status: http.StatusNotFound, Code: "no-page", Message: "there is nothing at this address"}
 	}))
@@ -52,10 +56,8 @@ type issued struct {
 // token gives a token to who says a name and its password.
 func (a *API) token(w http.ResponseWriter, r *http.Request) (any, error) {
 	var c credentials
-	read := json.NewDecoder(http.MaxBytesReader(w, r.Body, bodySize))
-	read.DisallowUnknownFields()
-	if err := read.Decode(&c); err != nil {
-		return nil, &door.Failure{Status: http.StatusBadRequest, Code: "body", Message: "send name, password and purpose as JSON"}
+	if err := body(w, r, &c); err != nil {
+		return nil, err
 	}
 	who, err := a.accounts.Login(r.Context(), c.Name, c.Password, door.Address(r))
 	if err != nil {
@@ -66,6 +68,16 @@ func (a *API) token(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, refused(err)
 	}
 	return issued{secret, made.Expires}, nil
+}
+
+// body reads what a tool sends.
+func body(w http.ResponseWriter, r *http.Request, into any) error {
+	read := json.NewDecoder(http.MaxBytesReader(w, r.Body, bodySize))
+	read.DisallowUnknownFields()
+	if err := read.Decode(into); err != nil {
+		return &door.Failure{Status: http.StatusBadRequest, Code: "body", Message: "send the fields of this address as JSON, and no other"}
+	}
+	return nil
 }
 
 // me is who a token stands for.

@@ -81,7 +81,8 @@ func New(o Options) *Admissions {
 }
 
 // Denied is the error of whoever is not let in: what the agent is told, and beside it
-// what only the hub's log says.
+// what only the hub's log says. Nothing that a stranger wrote is in it: it may be long, or
+// a code in a place where codes do not belong.
 type Denied struct {
 	Code  protocol.DenialCode
 	Cause string // may be empty
@@ -116,10 +117,10 @@ func (a *Admissions) Register(ctx context.Context, site protocol.SiteID, termina
 func (a *Admissions) Claim(ctx context.Context, e protocol.Envelope) (certificate Certificate, agent seal.PublicKey, err error) {
 	var c protocol.Claim
 	if e.Kind != protocol.KindClaim {
-		return Certificate{}, agent, denied(protocol.DeniedForm, "a %s message", e.Kind)
+		return Certificate{}, agent, denied(protocol.DeniedForm, "no claim")
 	}
 	if err := e.Into(&c); err != nil {
-		return Certificate{}, agent, denied(protocol.DeniedForm, "%v", err)
+		return Certificate{}, agent, denied(protocol.DeniedForm, "%s", protocol.ReasonOf(err))
 	}
 	if !e.SignedBy(c.Key) {
 		return Certificate{}, agent, denied(protocol.DeniedForm, "it is not signed by the key that it shows")
@@ -138,6 +139,10 @@ func (a *Admissions) Claim(ctx context.Context, e protocol.Envelope) (certificat
 		}
 		if first {
 			if err := a.o.Database.Admit(ctx, tx, e.Site, c.Key, now); err != nil {
+				return err
+			}
+			// A machine that lost its count of starts begins again: a person sent this code.
+			if _, err := tx.ExecContext(ctx, "DELETE FROM request WHERE site = $1 AND agent = $2", string(e.Site), string(c.Key.Fingerprint())); err != nil {
 				return err
 			}
 			changed = true
@@ -198,10 +203,10 @@ func (a *Admissions) judge(ctx context.Context, tx *sql.Tx, site protocol.SiteID
 func (a *Admissions) Renew(ctx context.Context, e protocol.Envelope) (certificate Certificate, agent seal.PublicKey, err error) {
 	var r protocol.Renewal
 	if e.Kind != protocol.KindRenewal {
-		return Certificate{}, agent, denied(protocol.DeniedForm, "a %s message", e.Kind)
+		return Certificate{}, agent, denied(protocol.DeniedForm, "no renewal")
 	}
 	if err := e.Into(&r); err != nil {
-		return Certificate{}, agent, denied(protocol.DeniedForm, "%v", err)
+		return Certificate{}, agent, denied(protocol.DeniedForm, "%s", protocol.ReasonOf(err))
 	}
 	public, err := x509.ParsePKIXPublicKey(r.TLS)
 	if err != nil {
@@ -210,7 +215,7 @@ func (a *Admissions) Renew(ctx context.Context, e protocol.Envelope) (certificat
 	err = a.o.Database.Update(ctx, func(tx *sql.Tx) error {
 		held, err := a.o.Database.Agent(ctx, e.Site)
 		if errors.Is(err, store.ErrNoSite) || err == nil && (held.Key.IsZero() || held.Key.KeyID() != e.From) {
-			return denied(protocol.DeniedKey, "key %s", e.From)
+			return denied(protocol.DeniedKey, "another key") // which one is a stranger's to say, and as long as it likes
 		}
 		if err != nil {
 			return err

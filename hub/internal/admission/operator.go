@@ -19,6 +19,7 @@ var (
 	ErrLife     = fmt.Errorf("a claim code is valid for at most %d days", LongestClaim/(24*time.Hour))
 	ErrTerminal = errors.New("the terminal is not registered at this site")
 	ErrReason   = errors.New("a reason is needed: it is written down for ever")
+	ErrNobody   = errors.New("no agent is admitted and no claim code is open: nobody is there to shut out")
 )
 
 // NewCode makes a claim code for a site; where serial is not empty, that terminal must
@@ -38,7 +39,7 @@ func (a *Admissions) NewCode(ctx context.Context, by string, site protocol.SiteI
 		if err := registered(ctx, tx, site, serial); err != nil {
 			return err
 		}
-		if err := withdraw(ctx, tx, site, now); err != nil {
+		if _, err := withdraw(ctx, tx, site, now); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO claim (hash, site, serial, made_by, made_at, expires, used_by, used_at, ended_at)
@@ -72,28 +73,42 @@ func registered(ctx context.Context, tx *sql.Tx, site protocol.SiteID, serial pr
 	return nil
 }
 
-func withdraw(ctx context.Context, tx *sql.Tx, site protocol.SiteID, now time.Time) error {
-	_, err := tx.ExecContext(ctx, "UPDATE claim SET ended_at = $1 WHERE site = $2 AND used_by = '' AND ended_at = 0", millis(now), string(site))
-	return err
+// withdraw ends the codes of a site, and says how many were open.
+func withdraw(ctx context.Context, tx *sql.Tx, site protocol.SiteID, now time.Time) (open int, err error) {
+	if err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM claim WHERE site = $1 AND used_by = '' AND ended_at = 0 AND expires > $2",
+		string(site), millis(now)).Scan(&open); err != nil {
+		return 0, err
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE claim SET ended_at = $1 WHERE site = $2 AND used_by = '' AND ended_at = 0", millis(now), string(site))
+	return open, err
 }
 
-// Revoke shuts a site out: its key counts no more, its codes end. Its punches stay, and a
-// new code lets a new agent in.
+// Revoke shuts a site out: its key counts no more, its codes end, also where a kit was
+// lost before its code was used. Its punches stay, and a new code lets a new agent in.
 func (a *Admissions) Revoke(ctx context.Context, by string, site protocol.SiteID, reason string) error {
 	if reason == "" {
 		return fmt.Errorf("revoke site %s: %w", site, ErrReason)
 	}
 	err := a.o.Database.Update(ctx, func(tx *sql.Tx) error {
 		now := a.o.Now()
+		if err := registered(ctx, tx, site, ""); err != nil {
+			return err
+		}
 		held, err := a.o.Database.Agent(ctx, site)
+		if err == nil {
+			err = a.o.Database.Retire(ctx, tx, site, now)
+		} else if errors.Is(err, store.ErrNoSite) {
+			err = nil // nobody was let in yet
+		}
 		if err != nil {
 			return err
 		}
-		if err := a.o.Database.Retire(ctx, tx, site, now); err != nil {
+		open, err := withdraw(ctx, tx, site, now)
+		if err != nil {
 			return err
 		}
-		if err := withdraw(ctx, tx, site, now); err != nil {
-			return err
+		if held.Fingerprint == "" && open == 0 {
+			return ErrNobody
 		}
 		_, err = tx.ExecContext(ctx, "INSERT INTO revocation (site, agent, revoked_by, revoked_at, reason) VALUES ($1, $2, $3, $4, $5)",
 			string(site), string(held.Fingerprint), by, millis(now), reason)

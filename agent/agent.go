@@ -66,7 +66,12 @@ func LoadKey(data string) (key seal.SigningKey, created bool, err error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return seal.SigningKey{}, false, fmt.Errorf("make data folder: %w", err)
 	}
-	return seal.LoadOrCreate(filepath.Join(data, keyFile))
+	path := filepath.Join(data, keyFile)
+	key, created, err = seal.LoadOrCreate(path)
+	if created {
+		err = handOver(path)
+	}
+	return key, created, err
 }
 
 // PutClaim gives the agent of a data folder the code that lets it in. A running agent
@@ -75,7 +80,11 @@ func PutClaim(data string, code protocol.ClaimCode) error {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return fmt.Errorf("make data folder: %w", err)
 	}
-	return enrol.PutCode(data, code)
+	path, err := enrol.PutCode(data, code)
+	if err != nil {
+		return err
+	}
+	return handOver(path)
 }
 
 // Agent is one office's agent. Open it, run it once, close it.

@@ -249,12 +249,14 @@ func (n *Enrolment) code() (protocol.ClaimCode, error) {
 	return code, nil
 }
 
-// PutCode gives an agent its claim code. It is used at the next attempt.
-func PutCode(dir string, code protocol.ClaimCode) error {
-	if err := durable.Write(filepath.Join(dir, claimFile), []byte(code.Text()+"\n")); err != nil {
-		return fmt.Errorf("write claim code: %w", err)
+// PutCode gives an agent its claim code, in the file that it returns. A running agent
+// finds it within seconds.
+func PutCode(dir string, code protocol.ClaimCode) (path string, err error) {
+	path = filepath.Join(dir, claimFile)
+	if err := durable.Write(path, []byte(code.Text()+"\n")); err != nil {
+		return path, fmt.Errorf("write claim code: %w", err)
 	}
-	return nil
+	return path, nil
 }
 
 func (n *Enrolment) claim(ctx context.Context, code protocol.ClaimCode) error {

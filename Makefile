@@ -8,7 +8,7 @@ BUILD    := go build -buildvcs=false -trimpath
 LDFLAGS  := -X main.version=$(VERSION)
 PROGRAMS := agent/cmd/sidik-agent hub/cmd/sidik-hub provision/cmd/sidik-provision
 
-.PHONY: help run test race soak check walls cross fuzz bench build dist deps clean
+.PHONY: help run test race soak emulated check walls cross fuzz bench build dist deps clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,21 @@ race:
 
 soak: deps ## the long forms of the tests: more kills, more crash images, more rounds (hours)
 	SIDIK_SOAK=1 go test -count=1 -timeout 6h ./...
+
+# The agent and the contract on other processors, by Debian's qemu-user. Not run there, because
+# the emulator neither traces nor makes namespaces, and starts no other program of its kind:
+# crash images from traced system calls, the full disk in a namespace, scripts of the program;
+# and a NATS cluster, which does not run on 32 bits (agents are no brokers).
+EMULATED := ./protocol ./protocol/seal ./protocol/trust ./protocol/roster ./protocol/durable ./protocol/phrase ./protocol/zk/... \
+	./protocol/mqtt ./agent ./agent/config ./agent/internal/...
+NOT_EMULATED := TestPowerCutAtAnyWriteLosesNothing|TestFullAndReadOnlyDiskLosesNothing|TestCluster
+
+emulated: ## the tests of agent and contract on emulated 32-bit ARM (v6) and arm64 (long)
+	@.ci/deps emulated
+	SIDIK_EMULATOR="qemu-arm-static -cpu arm1176" GOARCH=arm GOARM=6 \
+		go test -short -timeout 60m -exec "qemu-arm-static -cpu arm1176" -skip '$(NOT_EMULATED)' $(EMULATED)
+	SIDIK_EMULATOR="qemu-aarch64-static" GOARCH=arm64 \
+		go test -short -timeout 60m -exec qemu-aarch64-static -skip '$(NOT_EMULATED)' $(EMULATED)
 
 check: ## what needs no test run: form, vet, staticcheck, walls, tidiness, platforms, short fuzz
 	@echo "gofmt"; bad=$$(gofmt -l *.go agent hub protocol provision systemd); if [ -n "$$bad" ]; then echo "not formatted (gofmt -w FILE): $$bad"; exit 1; fi

@@ -58,7 +58,7 @@ func TestUserRoundTrip(t *testing.T) {
 			u := User{UID: nonzero[uint16](r), Privilege: Privilege(nonzero[uint8](r)), Card: nonzero[uint32](r), Group: nonzero[uint8](r), Zones: [3]uint16{nonzero[uint16](r)}}
 			exempt := []string{"Raw"}
 			if l == User28 {
-				u.Password, u.Name, u.PIN = []byte(randomText(r, 5)), []byte(randomText(r, 8)), strconv.Itoa(int(nonzero[uint32](r)))
+				u.Password, u.Name, u.PIN = []byte(randomText(r, 5)), []byte(randomText(r, 8)), strconv.FormatUint(uint64(nonzero[uint32](r)), 10)
 				exempt = append(exempt, "OwnZones")
 			} else {
 				u.Password, u.Name, u.PIN = []byte(randomText(r, 8)), []byte(randomText(r, 24)), randomText(r, 24)
@@ -95,7 +95,7 @@ func randomAttendance(r *rand.Rand, l RowLayout) (Attendance, []string) {
 	case Row8A:
 		return a, []string{"Raw", "PIN", "WorkCode"}
 	case Row16:
-		a.PIN, a.WorkCode = strconv.Itoa(int(nonzero[uint32](r))), nonzero[uint32](r)
+		a.PIN, a.WorkCode = strconv.FormatUint(uint64(nonzero[uint32](r)), 10), nonzero[uint32](r)
 		return a, []string{"Raw", "Slot", "HasSlot"}
 	}
 	a.PIN, a.WorkCode = randomText(r, 24), nonzero[uint32](r)
@@ -330,7 +330,7 @@ func TestEventRoundTrip(t *testing.T) {
 			case 10, 14:
 				a.PIN = strconv.Itoa(int(a.Slot))
 			case 12:
-				a.PIN, a.Slot = strconv.Itoa(int(nonzero[uint32](r))), 0
+				a.PIN, a.Slot = strconv.FormatUint(uint64(nonzero[uint32](r)), 10), 0
 			default:
 				a.Slot = 0
 			}

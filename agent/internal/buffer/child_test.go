@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
+	"github.com/bkpsdmd-babel/sidik/protocol/selftest"
 )
 
 // child is what this test binary does when a test starts it again.
@@ -39,9 +40,6 @@ func child(run string, args []string) int {
 // checkInChild is the check as the agent has it.
 func checkInChild(t testing.TB) func(ctx context.Context, path string) error {
 	t.Helper()
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return buffer.CheckInChild("/usr/bin/env", "SIDIK_BUFFER_CHILD=check", program)
+	self, args := selftest.Command(t)
+	return buffer.CheckInChild("/usr/bin/env", append([]string{"SIDIK_BUFFER_CHILD=check", self}, args...)...)
 }

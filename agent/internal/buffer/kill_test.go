@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
+	"github.com/bkpsdmd-babel/sidik/protocol/selftest"
 )
 
 // appendChild appends until it is killed and prints how many records stand after
@@ -43,13 +44,9 @@ func TestKilledWhileAppendingKeepsWhatWasAppended(t *testing.T) {
 		kills = 200
 	}
 	dir := t.TempDir()
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	random := rand.New(rand.NewPCG(1, 1))
 	for kill := range kills {
-		appended := appendAndKill(t, program, dir, 1+random.IntN(60))
+		appended := appendAndKill(t, dir, 1+random.IntN(60))
 		b, opening, err := buffer.Open(context.Background(), buffer.Options{Dir: dir, MaxBytes: 16 << 20, Check: checkInChild(t)})
 		if err != nil || opening.Quarantined != "" {
 			t.Fatalf("kill %d: Open: %+v, %v", kill, opening, err)
@@ -79,9 +76,10 @@ func TestKilledWhileAppendingKeepsWhatWasAppended(t *testing.T) {
 
 // appendAndKill lets a child append and kills it after so many flushes, while it
 // is at the next. It returns how many records the child had been told are safe.
-func appendAndKill(t *testing.T, program, dir string, flushes int) uint64 {
+func appendAndKill(t *testing.T, dir string, flushes int) uint64 {
 	t.Helper()
-	command := exec.Command(program, dir)
+	self, args := selftest.Command(t, dir)
+	command := exec.Command(self, args...)
 	command.Env = append(os.Environ(), "SIDIK_BUFFER_CHILD=append")
 	var said strings.Builder
 	command.Stderr = &said

@@ -12,6 +12,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal/zkdriver"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/selftest"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk/zktest"
 )
 
@@ -46,7 +47,8 @@ func TestKilledWhileWriting(t *testing.T) {
 		t.Run(network, func(t *testing.T) {
 			s := newStand(t, network, zktest.Config{}, zkdriver.Config{Timeout: 2 * time.Second})
 			s.Inject(zktest.Fault{Kind: zktest.Late, Changes: true, For: 20 * time.Millisecond, Times: zktest.Always})
-			child := exec.CommandContext(t.Context(), os.Args[0])
+			self, args := selftest.Command(t)
+			child := exec.CommandContext(t.Context(), self, args...)
 			child.Env = append(os.Environ(), childAddress+"="+s.config.Address, childNetwork+"="+network)
 			child.Stderr = os.Stderr
 			if err := child.Start(); err != nil {

@@ -69,6 +69,8 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"a page in what is foretold", "hub/internal/effect/x.go", importing(own + "hub/internal/web/shell"), "it is asked before anything is saved"},
 		{"a database in the settings of other brokers", "hub/internal/brokerconfig/x.go", importing(own + "hub/internal/store"), "texts made of the same rights"},
 		{"a broker in the rights", "hub/internal/rights/x.go", importing(own + "hub/internal/broker"), "the same on every broker"},
+		{"the keyring in its copy", "hub/internal/safe/x.go", importing(own + "hub/internal/keyring"), "files by their names"},
+		{"a passphrase elsewhere", "hub/internal/keyring/x.go", importing("filippo.io/age"), "under a passphrase"},
 		{"a page in the authority", "hub/internal/authority/x.go", importing("net/http"), "the authority only signs"},
 		{"MQTT in the pages", "hub/internal/web/x.go", importing(own + "protocol/mqtt"), "do not talk to sites"},
 		{"a library at the service manager", "systemd/x.go", importing("github.com/coreos/go-systemd/v22/daemon"), "needs nobody's library"},

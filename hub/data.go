@@ -20,8 +20,8 @@ import (
 
 // LoadKey reads the hub's signing key, or makes it on first use.
 func LoadKey(data string) (key seal.SigningKey, created bool, err error) {
-	if err := os.MkdirAll(data, 0o700); err != nil {
-		return seal.SigningKey{}, false, fmt.Errorf("make data folder: %w", err)
+	if err := settleKeys(data); err != nil {
+		return seal.SigningKey{}, false, err
 	}
 	return seal.LoadOrCreate(filepath.Join(data, keyFile))
 }

@@ -137,7 +137,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	keys, err := keyring.Open(c.Data)
+	keys, err := openKeys(c.Data)
 	if err != nil {
 		return err
 	}

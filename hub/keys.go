@@ -1,8 +1,6 @@
 package hub
 
 import (
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/authority"
@@ -14,10 +12,7 @@ import (
 // or prepared by PrepareKeys, and its certificate authority. Where the present keys were
 // stolen, they are not to count any more.
 func KeyRequest(data string, now time.Time, stolen bool) (trust.Request, error) {
-	if err := os.MkdirAll(data, 0o700); err != nil {
-		return trust.Request{}, fmt.Errorf("make data folder: %w", err)
-	}
-	keys, err := keyring.Open(data)
+	keys, err := openKeys(data)
 	if err != nil {
 		return trust.Request{}, err
 	}

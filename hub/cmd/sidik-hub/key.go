@@ -17,7 +17,7 @@ import (
 // to it and documents come back, on a stick.
 func (o *operator) key() *cobra.Command {
 	cmd := &cobra.Command{Use: "key", Short: o.say("key-short", nil), Long: o.say("key-long", nil)}
-	cmd.AddCommand(o.keyRequest(), o.keyPrepare(), o.keyInstall())
+	cmd.AddCommand(o.keyRequest(), o.keyPrepare(), o.keyInstall(), o.keyBackup(), o.keyRestore(), o.keyCheck())
 	return cmd
 }
 

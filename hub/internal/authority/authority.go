@@ -31,6 +31,9 @@ const (
 	certificateFile = "authority.crt" // its own certificate
 )
 
+// Files are the names of all that a copy of the authority must hold.
+func Files() []string { return []string{keyFile, certificateFile} }
+
 // life of the authority: longer than that of any agent. It is replaced by naming
 // another one in the keys document, not by letting it run out.
 const life = 20 * 365 * 24 * time.Hour

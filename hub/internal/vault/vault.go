@@ -34,6 +34,10 @@ const (
 	destructionName = "destroyed.log"
 )
 
+// Files are the names of what a copy of the vault must hold beside the database: the key,
+// and the list that keeps an older key from opening what was destroyed.
+func Files() (key, list string) { return keyName, destructionName }
+
 // Errors by which callers decide.
 var (
 	ErrWrongKey = errors.New("the vault key does not belong to this database; put back the file that does")

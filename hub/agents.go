@@ -172,7 +172,7 @@ func (h *Hub) serveAgents(ctx context.Context) error {
 	server.BaseContext = func(net.Listener) context.Context { return ctx }
 	server.TLSConfig = h.agents.authority.ServerConfig(h.agents.names(trust.RoleAgents), tls.NoClientCert)
 	defer context.AfterFunc(ctx, func() { server.Close() })()
-	if err := server.ServeTLS(h.agents.door, "", ""); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.ServeTLS(enrol.Listen(h.agents.door, h.config.Logger), "", ""); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve agents: %w", err)
 	}
 	return context.Cause(ctx)

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/admission"
@@ -70,10 +71,14 @@ func Handler(o Options) http.Handler {
 	return mux
 }
 
-// Server is a server of the handler whose times are bounded; its listener speaks TLS.
+// Server is a server of the handler whose times are bounded; Listen bounds the rest. It
+// speaks HTTP/1: an agent asks once, and nothing is gained by many requests at once.
 func Server(h http.Handler, log *slog.Logger) *http.Server {
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: requestTime, ReadTimeout: requestTime, WriteTimeout: 2 * requestTime, IdleTimeout: idleTime,
+		Handler: asking(h), ConnContext: remember, Protocols: protocols,
+		ReadHeaderTimeout: requestTime, ReadTimeout: requestTime, WriteTimeout: 2 * requestTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: 8 << 10, ErrorLog: slog.NewLogLogger(log.With("part", "enrol").Handler(), slog.LevelDebug),
 	}
 }
@@ -87,24 +92,18 @@ func (d *door) keys(w http.ResponseWriter, _ *http.Request) {
 // judge answers one kind of request with a grant or a denial.
 func (d *door) judge(kind protocol.Kind, decide func(context.Context, protocol.Envelope) (admission.Certificate, seal.PublicKey, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		from := address(r)
-		if !d.limits.allow(from, d.o.Now()) {
-			d.deny(w, r, kind, "", &admission.Denied{Code: protocol.DeniedBusy, Cause: "too many refusals"})
+		from := address(r.RemoteAddr)
+		if !d.limits.allow(kind, from, d.o.Now()) {
+			d.deny(w, from, kind, "", &admission.Denied{Code: protocol.DeniedBusy, Cause: "too many refusals"})
 			return
 		}
-		select {
-		case d.busy <- struct{}{}:
-			defer func() { <-d.busy }()
-		case <-r.Context().Done():
-			return
-		}
-		e, err := d.read(w, r)
+		e, err := d.read(w, r) // as slowly as the sender likes: it takes nobody's turn
 		var grant []byte
 		if err == nil {
 			grant, err = d.grant(r.Context(), e, decide)
 		}
 		if err != nil {
-			d.deny(w, r, kind, e.Site, err)
+			d.deny(w, from, kind, e.Site, err)
 			return
 		}
 		d.o.Logger.Info("agent let in", "request", string(kind), "site", string(e.Site), "key", string(e.From), "address", from)
@@ -121,20 +120,26 @@ func (d *door) read(w http.ResponseWriter, r *http.Request) (protocol.Envelope, 
 	}
 	e, err := protocol.Parse("", message)
 	if err != nil {
-		return protocol.Envelope{}, &admission.Denied{Code: protocol.DeniedForm, Cause: err.Error()}
+		return protocol.Envelope{}, &admission.Denied{Code: protocol.DeniedForm, Cause: string(protocol.ReasonOf(err))}
 	}
 	if _, err := protocol.ParseSiteID(string(e.Site)); err != nil {
-		return protocol.Envelope{}, &admission.Denied{Code: protocol.DeniedForm, Cause: err.Error()}
+		return protocol.Envelope{}, &admission.Denied{Code: protocol.DeniedForm, Cause: "no site's"}
 	}
 	if _, ours := d.o.Keys.Public(e.To); !ours {
-		return e, &admission.Denied{Code: protocol.DeniedForm, Cause: "it is for key " + string(e.To)}
+		return e, &admission.Denied{Code: protocol.DeniedForm, Cause: "for another hub's key"}
 	}
 	return e, nil
 }
 
-// grant decides and signs the answer.
+// grant decides when it is the request's turn, and signs the answer.
 func (d *door) grant(ctx context.Context, e protocol.Envelope,
 	decide func(context.Context, protocol.Envelope) (admission.Certificate, seal.PublicKey, error)) ([]byte, error) {
+	select {
+	case d.busy <- struct{}{}:
+		defer func() { <-d.busy }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 	certificate, agent, err := decide(ctx, e)
 	if err != nil {
 		return nil, err
@@ -145,18 +150,16 @@ func (d *door) grant(ctx context.Context, e protocol.Envelope,
 }
 
 // deny answers with a code, and tells the log why.
-func (d *door) deny(w http.ResponseWriter, r *http.Request, kind protocol.Kind, site protocol.SiteID, err error) {
-	from := address(r)
+func (d *door) deny(w http.ResponseWriter, from string, kind protocol.Kind, site protocol.SiteID, err error) {
 	code, status := protocol.DeniedTrouble, http.StatusInternalServerError
 	var denied *admission.Denied
 	if errors.As(err, &denied) {
 		code, status = denied.Code, http.StatusForbidden
-		d.limits.refused(from, d.o.Now())
 	}
 	if code == protocol.DeniedBusy {
 		status = http.StatusTooManyRequests
 	}
-	if d.limits.tell(from, string(code), d.o.Now()) {
+	if d.limits.refused(kind, from, site, code, d.o.Now()) {
 		d.o.Logger.Warn("agent refused", "request", string(kind), "site", string(site), "address", from, "reason", string(code), "error", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -166,11 +169,16 @@ func (d *door) deny(w http.ResponseWriter, r *http.Request, kind protocol.Kind, 
 	}
 }
 
-// address is where a request comes from, without its port.
-func address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+// address is where somebody comes from, without the port. In IPv6 it is the network:
+// whoever has one address of it has all of them.
+func address(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
 	if err != nil {
-		return r.RemoteAddr
+		return remote
 	}
-	return host
+	ip, err := netip.ParseAddr(host)
+	if err != nil || ip.Unmap().Is4() {
+		return host
+	}
+	return netip.PrefixFrom(ip.WithZone(""), 64).Masked().String()
 }

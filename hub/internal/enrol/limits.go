@@ -3,10 +3,13 @@ package enrol
 import (
 	"sync"
 	"time"
+
+	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
 // How many refusals one address may earn before it has to wait. Many offices may stand
-// behind one address: those that are let in cost nothing.
+// behind one address: those that are let in cost nothing, and whoever guesses codes there
+// keeps nobody from renewing.
 const (
 	refusals = 20
 	window   = time.Minute
@@ -16,36 +19,49 @@ const (
 // limits bounds what strangers can make the hub do and write.
 type limits struct {
 	mu   sync.Mutex // guards what follows
-	seen map[string]*attempts
+	seen map[asker]*attempts
 }
 
-// attempts are those of one address in its present window.
+// asker is an address with what it asks for.
+type asker struct {
+	kind    protocol.Kind
+	address string
+}
+
+// attempts are those of one asker in its present window.
 type attempts struct {
 	since   time.Time
 	refused int
-	told    map[string]bool // reasons that the log has
+	told    map[told]bool
 }
 
-func newLimits() *limits { return &limits{seen: map[string]*attempts{}} }
+// told is what the log has: whose sites are refused behind one address, and why. There
+// are no more of them than refusals, and one.
+type told struct {
+	site protocol.SiteID
+	code protocol.DenialCode
+}
 
-// of finds an address in its present window. The caller holds mu.
-func (l *limits) of(address string, now time.Time) *attempts {
-	a := l.seen[address]
+func newLimits() *limits { return &limits{seen: map[asker]*attempts{}} }
+
+// of finds an asker in its present window. The caller holds mu.
+func (l *limits) of(who asker, now time.Time) *attempts {
+	a := l.seen[who]
 	if a == nil || now.Sub(a.since) >= window {
 		if a == nil && len(l.seen) >= maxKnown {
 			l.forget(now)
 		}
-		a = &attempts{since: now, told: map[string]bool{}}
-		l.seen[address] = a
+		a = &attempts{since: now, told: map[told]bool{}}
+		l.seen[who] = a
 	}
 	return a
 }
 
 // forget makes room: what is over goes, or else everything.
 func (l *limits) forget(now time.Time) {
-	for address, a := range l.seen {
+	for who, a := range l.seen {
 		if now.Sub(a.since) >= window {
-			delete(l.seen, address)
+			delete(l.seen, who)
 		}
 	}
 	if len(l.seen) >= maxKnown {
@@ -54,25 +70,25 @@ func (l *limits) forget(now time.Time) {
 }
 
 // allow reports whether an address may ask.
-func (l *limits) allow(address string, now time.Time) bool {
+func (l *limits) allow(kind protocol.Kind, address string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.of(address, now).refused < refusals
+	return l.of(asker{kind, address}, now).refused < refusals
 }
 
-// refused counts a refusal.
-func (l *limits) refused(address string, now time.Time) {
+// refused counts a refusal, and reports whether the log should have it: once for each
+// site and reason in a window. The hub's own trouble is nobody's fault and not counted.
+func (l *limits) refused(kind protocol.Kind, address string, site protocol.SiteID, code protocol.DenialCode, now time.Time) (tell bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.of(address, now).refused++
-}
-
-// tell reports whether the log should have a reason: once for each in a window.
-func (l *limits) tell(address, reason string, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	a := l.of(address, now)
-	before := a.told[reason]
-	a.told[reason] = true
-	return !before
+	a := l.of(asker{kind, address}, now)
+	if code != protocol.DeniedTrouble && code != protocol.DeniedBusy {
+		a.refused++
+	}
+	what := told{site, code}
+	if a.told[what] || len(a.told) > refusals {
+		return false
+	}
+	a.told[what] = true
+	return true
 }

@@ -52,6 +52,8 @@ func TestToolsProvisionSites(t *testing.T) {
 		{"POST", "/sites/samsat-koba/claim", `{}`, 200, `{"code":"C","until":"2026-01-07T01:15:00Z"}`},
 		{"GET", "/sites/samsat-koba", "", 200, `{"site":"samsat-koba","standing":"expected","terminals":["X100C0001"],"code":"2026-01-07T01:15:00Z"}`},
 		{"POST", "/sites/samsat-koba/revoke", `{"reason":""}`, 422, `{"code":"reason"`},
+		{"POST", "/sites/samsat-koba/revoke", `{"reason":"kit hilang"}`, 200, `"standing":"revoked"`},
+		{"POST", "/sites/samsat-koba/revoke", `{"reason":"kit hilang"}`, 409, `{"code":"nobody"`},
 		{"GET", "/kit", "", 200, `{"root":"` + strings.Repeat("ab", 32) + `","agents":"https://hub.example.go.id:8443","keys":{"kind":"keys"}}`},
 	} {
 		status, said := ask(row.method, row.path, row.text)
@@ -75,7 +77,7 @@ func TestToolsProvisionSites(t *testing.T) {
 		}
 	}
 	if got, want := strings.Join(done, "; "), "Siti Petugas (siti): site add samsat-koba; Siti Petugas (siti): site add samsat-koba; "+
-		"Siti Petugas (siti): claim new samsat-koba; Siti Petugas (siti): claim new samsat-koba"; got != want {
+		"Siti Petugas (siti): claim new samsat-koba; Siti Petugas (siti): claim new samsat-koba; Siti Petugas (siti): site revoke samsat-koba"; got != want {
 		t.Errorf("the log says %s, want %s", got, want)
 	}
 	silent(t, h.log.String()+fmt.Sprint(lines), codes...)

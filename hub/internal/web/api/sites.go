@@ -216,6 +216,7 @@ func notDone(err error) error {
 		{admission.ErrLife, http.StatusUnprocessableEntity, "life"},
 		{admission.ErrTerminal, http.StatusUnprocessableEntity, "terminal"},
 		{admission.ErrReason, http.StatusUnprocessableEntity, "reason"},
+		{admission.ErrNobody, http.StatusConflict, "nobody"},
 	} {
 		if errors.Is(err, row.is) {
 			return &door.Failure{Status: row.status, Code: row.code, Message: row.is.Error()}

@@ -101,7 +101,8 @@ func (o *office) writeConfig() string {
 	if a := o.config.Apply; a.Rush != nil {
 		text += fmt.Sprintf("[apply]\nrush = []\nmax_deleted_users = %d\nmax_deleted_percent = %d\n", a.MaxDeletedUsers, a.MaxDeletedPercent)
 	}
-	text += fmt.Sprintf("[[terminal]]\nserial = %q\naddress = %q\nevery = %q\n", terminal.Serial, terminal.Address, time.Duration(terminal.Every))
+	text += fmt.Sprintf("[[terminal]]\nserial = %q\naddress = %q\nevery = %q\ncomm_key = %d\n",
+		terminal.Serial, terminal.Address, time.Duration(terminal.Every), terminal.CommKey)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		o.w.t.Fatal(err)
 	}

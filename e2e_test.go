@@ -78,6 +78,8 @@ type world struct {
 	now       func() time.Time // the hub's clock; nil: the machine's
 	form      zktest.Form      // of the terminals' answers
 	room      int              // for fingers on each terminal; 0: what its family has
+	commKey   uint32           // of each terminal; 0: none
+	log       io.Writer        // takes all that hub and agents log, in full; nil: nobody reads it
 }
 
 func newWorld(t testing.TB, broker mqtttest.Broker) *world {
@@ -134,7 +136,7 @@ func (r *running) end(t testing.TB) {
 func (w *world) startHub() {
 	w.t.Helper()
 	c := hub.Config{
-		Data: w.hubData(), MQTT: w.listen, Pages: "127.0.0.1:0", Version: "test", Logger: quiet(w.t, "hub"), Now: w.now,
+		Data: w.hubData(), MQTT: w.listen, Pages: "127.0.0.1:0", Version: "test", Logger: w.logger("hub"), Now: w.now,
 	}
 	if w.broker != nil {
 		c.Brokers = w.broker.URLs()
@@ -160,6 +162,14 @@ func (w *world) stopHub() {
 		w.hub.end(w.t)
 		w.hub = nil
 	}
+}
+
+// logger is where a part of this world logs.
+func (w *world) logger(who string) *slog.Logger {
+	if w.log == nil {
+		return quiet(w.t, who)
+	}
+	return slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})).With("who", who)
 }
 
 // quiet logs to the test when it is asked for in full.
@@ -201,7 +211,7 @@ func (w *world) newOffice(site, profile string, punches int) *office {
 	}
 	p.TemplateCap = max(p.TemplateCap, w.room)
 	terminal, err := zktest.New(zktest.Config{
-		Profile: p, Serial: "SIM-" + site, Form: w.form, EnrolByHand: true,
+		Profile: p, Serial: "SIM-" + site, Form: w.form, CommKey: w.commKey, EnrolByHand: true,
 		Clock: func() time.Time { return protocol.Wall(time.Now()) },
 	})
 	if err != nil {
@@ -231,7 +241,7 @@ func (w *world) newOffice(site, profile string, punches int) *office {
 			MaxMB: 64, RetentionDays: 90, RetainPunches: 50_000,
 		},
 		Terminals: []config.Terminal{{
-			Serial: terminal.Serial(), Address: address.String(), Network: network,
+			Serial: terminal.Serial(), Address: address.String(), Network: network, CommKey: w.commKey,
 			Every: config.Duration(time.Second), Live: &live,
 		}},
 	}}
@@ -283,7 +293,7 @@ func (o *office) start() {
 	t := o.w.t
 	t.Helper()
 	a, err := agent.Open(t.Context(), agent.Options{
-		Config: o.config, Version: "test", Logger: quiet(t, string(o.site)),
+		Config: o.config, Version: "test", Logger: o.w.logger(string(o.site)),
 		StateEvery: 2 * time.Second, ResendAfter: 2 * time.Second, RetryMin: 100 * time.Millisecond, BackoffMax: 2 * time.Second,
 	})
 	if err != nil {

@@ -14,10 +14,12 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 	rootkey "github.com/bkpsdmd-babel/sidik/provision/internal/root"
 	"github.com/bkpsdmd-babel/sidik/provision/internal/simulate"
+	"github.com/bkpsdmd-babel/sidik/provision/internal/site"
 )
 
-// Command is the whole command line, in a language; run it with ExecuteContext.
-func Command(lang phrase.Lang) *cobra.Command {
+// Command is the whole command line, in a language; run it with ExecuteContext. profile is
+// the file of a login at a hub, unless somebody names another; it may be empty.
+func Command(lang phrase.Lang, profile string) *cobra.Command {
 	catalogue := phrase.New()
 	say := func(code string, args phrase.Args) string { return catalogue.Say(lang, "provision."+code, args) }
 	root := &cobra.Command{
@@ -30,6 +32,8 @@ func Command(lang phrase.Lang) *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(rootkey.Command(say), simulate.Command())
+	root.AddCommand(rootkey.Command(say))
+	root.AddCommand(site.Commands(say, profile)...)
+	root.AddCommand(simulate.Command())
 	return root
 }

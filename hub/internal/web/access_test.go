@@ -71,6 +71,7 @@ func (w *visited) routes() map[string]route {
 		"POST /link/{code}":         {anyone: true, own: "/link/none", code: 410},
 		"GET /language/{language}":  {anyone: true, own: "/language/en", code: 303},
 		"GET /assets/{hash}/{name}": {anyone: true, own: "/assets/0/none", code: 404},
+		"GET /v1/keys":              {anyone: true, own: "/v1/keys"},
 		"GET /healthz":              {anyone: true, own: "/healthz"},
 		"POST /api/v1/tokens":       {anyone: true, own: "/api/v1/tokens", code: 400},
 		"GET /metrics":              {anyone: true, own: "/metrics"}, // from this machine; see TestMetricsAreForThisMachineOrAToken

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
@@ -18,7 +19,11 @@ func main() {
 	if chosen, set := os.LookupEnv("SIDIK_LANG"); set {
 		lang = phrase.ParseLang(chosen)
 	}
-	err := provision.Command(lang).ExecuteContext(ctx)
+	profile := ""
+	if folder, err := os.UserConfigDir(); err == nil { // without a home the flag --profile is needed
+		profile = filepath.Join(folder, "sidik", "provision.json")
+	}
+	err := provision.Command(lang, profile).ExecuteContext(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "sidik-provision: %v\n", err)

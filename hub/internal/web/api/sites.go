@@ -49,6 +49,18 @@ func (a *API) sites(d *door.Door) {
 	handle("POST /api/v1/sites/{site}/claim", a.claim, door.Site)
 	handle("POST /api/v1/sites/{site}/revoke", a.revoke, door.Site)
 	handle("GET /api/v1/kit", a.kit)
+	d.Handle("GET "+protocol.PathKeys, door.Anyone(), http.HandlerFunc(a.keys))
+}
+
+// keys is said to everybody, here as at the door for agents: with it a tool knows the hub
+// before it sends a password.
+func (a *API) keys(w http.ResponseWriter, r *http.Request) {
+	if a.way.Root == "" {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(a.way.Document) // whoever asked may be gone
 }
 
 // site is a site as tools see it.

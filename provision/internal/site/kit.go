@@ -1,0 +1,98 @@
+package site
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
+	"github.com/bkpsdmd-babel/sidik/provision/internal/hubapi"
+	"github.com/bkpsdmd-babel/sidik/provision/internal/kit"
+)
+
+// order is what somebody wants of a claim, and of the kit that it is in.
+type order struct {
+	hours    int
+	terminal string
+	packages []string
+}
+
+func (c *command) flagOrder(cmd *cobra.Command, o *order) {
+	f := cmd.Flags()
+	f.IntVar(&o.hours, "hours", 0, c.say("flag-hours", nil))
+	f.StringVar(&o.terminal, "terminal", "", c.say("flag-bound", nil))
+	f.StringArrayVar(&o.packages, "package", nil, c.say("flag-package", nil))
+}
+
+func (c *command) kit() *cobra.Command {
+	var csv, to string
+	var o order
+	write := &cobra.Command{
+		Use:   "write SITE --to DIR | write --csv FILE --to DIR",
+		Short: c.say("kit-write-short", nil),
+		Args:  oneOrList(&csv),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withHub(cmd, func(h *hubapi.Client) error {
+				if csv != "" {
+					return c.writeAll(cmd, h, csv, to, o)
+				}
+				s, err := h.Site(cmd.Context(), protocol.SiteID(args[0]))
+				if err != nil {
+					return err
+				}
+				return c.writeOne(cmd, h, s, to, o)
+			})
+		},
+	}
+	write.Flags().StringVar(&csv, "csv", "", c.say("flag-csv", nil))
+	write.Flags().StringVar(&to, "to", "", c.say("flag-to", nil))
+	_ = write.MarkFlagRequired("to") // the flag is defined in the line above
+	c.flagOrder(write, &o)
+	write.MarkFlagsMutuallyExclusive("csv", "terminal")
+	cmd := &cobra.Command{Use: "kit", Short: c.say("kit-short", nil)}
+	cmd.AddCommand(write)
+	return cmd
+}
+
+// writeOne writes one site's kit, with a new claim code, and prints its folder.
+func (c *command) writeOne(cmd *cobra.Command, h *hubapi.Client, s hubapi.Site, to string, o order) error {
+	way, err := h.Way(cmd.Context())
+	if err != nil {
+		return err
+	}
+	folder, until, err := c.make(cmd, h, way, s, to, o)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), folder)
+	c.tell(cmd, "kit-write-done", phrase.Args{"site": s.Site, "until": when(until)})
+	return nil
+}
+
+// make asks for a claim code as the last thing before it is written: the code of the
+// former kit ends in that moment.
+func (c *command) make(cmd *cobra.Command, h *hubapi.Client, way hubapi.Way, s hubapi.Site, to string, o order) (folder string, until time.Time, err error) {
+	if len(s.Terminals) == 0 {
+		return "", until, kit.ErrNoTerminal
+	}
+	for _, p := range o.packages {
+		if _, err := os.Stat(p); err != nil {
+			return "", until, fmt.Errorf("--package: %w", err)
+		}
+	}
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return "", until, fmt.Errorf("make folder of kits: %w", err)
+	}
+	claim, err := h.Claim(cmd.Context(), s.Site, protocol.Serial(o.terminal), o.hours)
+	if err != nil {
+		return "", until, err
+	}
+	folder, err = kit.Write(to, kit.Kit{
+		Site: s.Site, Terminals: s.Terminals, Root: way.Root, Agents: way.Agents, Keys: way.Keys,
+		Code: claim.Code, Until: claim.Until, Page: h.Page(s.Site), Packages: o.packages, Now: time.Now(),
+	})
+	return folder, claim.Until, err
+}

@@ -84,6 +84,8 @@ func (w *visited) routes() map[string]route {
 		"GET /api/v1/sites/{site}":            {deed: account.Provision, own: "/api/v1/sites/samsat-koba", foreign: []string{"/api/v1/sites/kphl-belantu"}},
 		"POST /api/v1/sites/{site}/claim":     {deed: account.Provision, own: "/api/v1/sites/samsat-koba/claim", foreign: []string{"/api/v1/sites/kphl-belantu/claim"}, code: 400},
 		"POST /api/v1/sites/{site}/revoke":    {deed: account.Provision, own: "/api/v1/sites/samsat-koba/revoke", foreign: []string{"/api/v1/sites/kphl-belantu/revoke"}, code: 400},
+		"GET /admissions":                     {deed: account.Provision, own: "/admissions"},
+		"GET /sites/{site}/admission":         {deed: account.Provision, own: "/sites/samsat-koba/admission", foreign: []string{"/sites/kphl-belantu/admission"}},
 		"GET /api/v1/kit":                     {deed: account.Provision, own: "/api/v1/kit"},
 		"GET /account":                        {own: "/account"},
 		"POST /account/password":              {own: "/account/password"},
@@ -109,6 +111,9 @@ func (w *visited) routes() map[string]route {
 	both("/employees/{employee}/status", route{deed: account.Register, own: "/employees/" + ani + "/status", foreign: []string{"/employees/" + citra + "/status"}})
 	both("/employees/{employee}/placements/{placement}/end", route{deed: account.Register, own: "/employees/" + ani + "/placements/1/end",
 		foreign: []string{"/employees/" + citra + "/placements/3/end"}})
+	for _, act := range []string{"code", "revoke", "replace"} {
+		both("/sites/{site}/admission/"+act, route{deed: account.Provision, own: "/sites/samsat-koba/admission/" + act, foreign: []string{"/sites/kphl-belantu/admission/" + act}})
+	}
 	both("/captures/new", route{deed: account.Capture, own: "/captures/new?employee=" + ani, foreign: []string{"/captures/new?employee=" + citra}})
 	both("/captures/{capture}/cancel", route{deed: account.Capture, own: "/captures/1/cancel", foreign: []string{"/captures/2/cancel", "/captures/9/cancel"}}, 303)
 	both("/terminals/{site}/{serial}/approval", route{deed: account.Command, own: "/terminals" + koba + "/approval", foreign: []string{"/terminals" + forest + "/approval"}}, 400)

@@ -17,6 +17,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/accounts"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/admissions"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/api"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/campaigns"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/captures"
@@ -122,7 +123,7 @@ func New(o Options) *Web {
 
 	d := door.New(door.Options{Frame: frame, Accounts: o.Accounts, Register: o.Directory.Register, Now: o.Now, Logger: o.Logger})
 	for _, pages := range []interface{ Routes(*door.Door) }{
-		s.sites, punches.New(frame, o.Store, o.Directory.Register),
+		s.sites, admissions.New(frame, admissions.Options{Admissions: o.Way.Admissions, Accounts: o.Accounts}), punches.New(frame, o.Store, o.Directory.Register),
 		people.New(frame, people.Options{Directory: o.Directory, Vault: o.Vault, Holding: o.Holding, Whereabouts: o.Whereabouts.Of}),
 		placements.New(frame, placements.Options{Directory: o.Directory, Vault: o.Vault, Holding: o.Holding, Settings: o.Settings}),
 		campaigns.New(frame, campaigns.Options{Directory: o.Directory, Survey: o.Survey, Decisions: o.Decisions, Campaigns: o.Campaigns}),

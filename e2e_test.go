@@ -257,6 +257,11 @@ func (w *world) wayToHub() config.Hub {
 	return config.Hub{Broker: w.brokers()[0], Root: string(w.root.Fingerprint())}
 }
 
+// broken is a way to a broker where there is none.
+func (w *world) broken(broker string) config.Hub {
+	return config.Hub{Broker: broker, Root: string(w.root.Fingerprint())}
+}
+
 // admit does what the hub's operator does: register site and terminal, and give the agent
 // a claim code, or compare its key.
 func (o *office) admit() {

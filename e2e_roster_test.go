@@ -69,7 +69,9 @@ func (o operator) enforce(at *office, act ...string) {
 	serial := at.terminal.Serial()
 	eventually(o.w.t, func() bool {
 		return strings.Contains(o.says("finding", "list", serial), ", read ")
-	}, func() string { return "terminal " + serial + " was not read" })
+	}, func() string {
+		return fmt.Sprintf("terminal %s was not read; its agent: %+v", serial, at.live.Status())
+	})
 	said := o.says("campaign", "add", "Validasi Demo", "--unit", at.unit, "--lead", "Citra Demo")
 	campaign := regexp.MustCompile(`Campaign (\d+)`).FindStringSubmatch(said)[1]
 	o.says(append([]string{"finding", "decide", serial, "--class", "a,b,c,d,e,f,g,h,i,j"}, act...)...)

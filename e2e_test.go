@@ -177,7 +177,7 @@ func quiet(t testing.TB, who string) *slog.Logger {
 	if os.Getenv("SIDIK_TEST_LOG") == "" {
 		return slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, nil)).With("who", who)
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("who", who)
 }
 
 func freeAddress(t testing.TB) string {

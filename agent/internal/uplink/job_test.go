@@ -178,3 +178,17 @@ func TestEverythingIsToldOnceToEachHub(t *testing.T) {
 	w.sayHub(3, protocol.HubBorn)
 	until(t, "the hub that came back is told", func() bool { return h.resent.Load() == 2 })
 }
+
+// A site that is admitted while it is connected tells again what nobody kept.
+func TestTheFirstReceiptAfterASilenceHasTerminalsToldAgain(t *testing.T) {
+	w, h := newWorld(t), &holdings{}
+	w.sayKeys(w.hub)
+	o := w.options()
+	o.Holdings, o.ResendAfter = h, 10*time.Millisecond
+	w.start(o)
+	until(t, "the terminals are told", func() bool { return h.resent.Load() == 1 })
+	w.keep(1)
+	w.next() // sending does not wait for a retained receipt any more
+	w.sayReceipt(1, 0)
+	until(t, "the terminals are told again", func() bool { return h.resent.Load() == 2 })
+}

@@ -307,6 +307,9 @@ func (s *session) takeReceipt(e protocol.Envelope, message []byte) error {
 	// The first receipt of a connection ends a silence: the hub has just admitted
 	// this site, or what was sent before went past it.
 	if !s.heard || s.epoch != place.Epoch || after < before {
+		if !s.heard && !s.held && s.u.o.Holdings != nil { // it kept no receipt for us: what was told of terminals went past it too
+			s.retell.Reset(rand.N(s.u.o.ResendAfter))
+		}
 		s.held, s.heard = false, true
 		s.resendWait = s.u.o.ResendAfter
 		s.goBack()

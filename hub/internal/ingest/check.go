@@ -14,10 +14,16 @@ import (
 
 // check verifies one message and passes it on. A refusal is counted and is no
 // error; an error is the store's.
-func (i *Ingest) check(ctx context.Context, m mqtt.Message, partial *gathered, out chan<- checked) error {
+func (i *Ingest) check(ctx context.Context, m mqtt.Message, seen *seen, out chan<- checked) error {
 	c, err := i.verify(ctx, m)
+	if errors.Is(err, errEarly) {
+		if seen.early.keep(c.envelope.Site, m) {
+			return nil
+		}
+		err = &protocol.Refusal{Reason: protocol.ReasonSignature, Cause: fmt.Errorf("too much of site %s before it showed its key", c.envelope.Site)}
+	}
 	if err == nil {
-		err = i.open(ctx, m.Topic, &c, partial)
+		err = i.open(ctx, m.Topic, &c, seen.gathered)
 	}
 	if errors.Is(err, errIncomplete) {
 		return nil
@@ -34,6 +40,14 @@ func (i *Ingest) check(ctx context.Context, m mqtt.Message, partial *gathered, o
 	select {
 	case out <- c:
 	case <-ctx.Done():
+		return nil
+	}
+	if c.envelope.Kind == protocol.KindState {
+		for _, m := range seen.early.take(c.envelope.Site) {
+			if err := i.check(ctx, m, seen, out); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -65,6 +79,9 @@ func (i *Ingest) verify(ctx context.Context, m mqtt.Message) (checked, error) {
 				return c, err
 			}
 		}
+	}
+	if agent.Key.IsZero() {
+		return c, errEarly
 	}
 	if !c.envelope.SignedBy(agent.Key) {
 		return c, &protocol.Refusal{Reason: protocol.ReasonSignature,

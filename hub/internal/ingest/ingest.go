@@ -123,6 +123,12 @@ type checked struct {
 	serial    protocol.Serial // the terminal that inventory, results, templates or progress are of
 }
 
+// seen is what one worker remembers of its sites' messages.
+type seen struct {
+	gathered *gathered
+	early    early
+}
+
 // Run takes messages until the channel closes or ctx ends. An error is the
 // store's: the caller ends the connection, agents send again.
 func (i *Ingest) Run(ctx context.Context, messages <-chan mqtt.Message) error {
@@ -135,9 +141,9 @@ func (i *Ingest) Run(ctx context.Context, messages <-chan mqtt.Message) error {
 	for n := range queues {
 		queues[n] = make(chan mqtt.Message, queueLength)
 		workers.Go(func() {
-			partial := newGathered()
+			seen := &seen{gathered: newGathered()}
 			for m := range queues[n] {
-				if err := i.check(ctx, m, partial, out); err != nil {
+				if err := i.check(ctx, m, seen, out); err != nil {
 					cancel(err)
 					return
 				}

@@ -181,6 +181,9 @@ func (c *Client) do(ctx context.Context, method, path string, send, answer any) 
 		r.Header.Set("Authorization", "Bearer "+string(c.profile.Token))
 	}
 	got, err := c.http.Do(r)
+	if _, is := errors.AsType[*tls.CertificateVerificationError](err); is {
+		err = fmt.Errorf("%w: %w", trust.ErrServer, err)
+	}
 	if err != nil {
 		return fmt.Errorf("ask the hub: %w", err)
 	}

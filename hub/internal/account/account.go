@@ -202,12 +202,8 @@ func (a Account) check() error {
 		return ErrName
 	case strings.TrimSpace(a.FullName) == "" || utf8.RuneCountInString(a.FullName) > 60 || !utf8.ValidString(a.FullName) || strings.ContainsFunc(a.FullName, unicode.IsControl):
 		return ErrFullName
-	case !a.Role.known():
-		return ErrRole
-	case a.Role.Whole() == (len(a.Units) > 0):
-		return ErrUnits
 	}
-	return nil
+	return a.Role.checkUnits(a.Units)
 }
 
 // goodName tells whether a text is a name to log in by.
@@ -231,45 +227,10 @@ func (a *Accounts) insert(ctx context.Context, tx *sql.Tx, by By, n Account) (Ac
 		return n, err
 	}
 	n.life = 1
-	for _, unit := range n.Units {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO account_unit (account, unit) VALUES ($1, $2)", int64(n.ID), int64(unit)); err != nil {
-			return n, err
-		}
+	if err := insertUnits(ctx, tx, n.ID, n.Units); err != nil {
+		return n, err
 	}
 	return n, a.note(ctx, tx, by, ActAdd, n.ID, string(n.Role))
-}
-
-// Disable shuts an account, with all that is logged in under it, or opens it again. The
-// last account that can manage others stays open.
-func (a *Accounts) Disable(ctx context.Context, by By, id ID, disabled bool) error {
-	return a.db.Update(ctx, func(tx *sql.Tx) error {
-		all, err := read(ctx, a.db.Within(tx), "")
-		if err != nil {
-			return err
-		}
-		found, others := false, false
-		for _, h := range all {
-			found = found || h.ID == id
-			others = others || h.ID != id && h.Disabled.IsZero() && h.Ready && Can(h.Role, Manage)
-		}
-		switch {
-		case !found:
-			return ErrNone
-		case disabled && !others:
-			return ErrLast
-		}
-		act, since := ActEnable, int64(0)
-		if disabled {
-			act, since = ActDisable, a.now().UnixMilli()
-		}
-		if _, err := tx.ExecContext(ctx, "UPDATE account SET disabled = $1, life = life + 1 WHERE id = $2", since, int64(id)); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM account_link WHERE account = $1", int64(id)); err != nil {
-			return err
-		}
-		return a.note(ctx, tx, by, act, id, "")
-	})
 }
 
 // instant reads a moment of the database, in UTC; 0 is none.

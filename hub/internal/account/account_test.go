@@ -349,6 +349,8 @@ func TestADisabledAccountDoesNothing(t *testing.T) {
 		_, err = h.Link(ctx, account.By{Who: siti.By()}, budi.ID)
 		want(t, "a new link", err, account.ErrDisabled)
 		ok(t, h.Disable(ctx, account.By{Who: siti.By()}, budi.ID, false))
+		_, err = h.ByToken(ctx, secret)
+		want(t, "a token of before", err, account.ErrWrong)
 		_, err = h.Login(ctx, "budi", good, here)
 		ok(t, err)
 	})

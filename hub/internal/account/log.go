@@ -23,6 +23,7 @@ const (
 	ActPassword Act = "password" // a password was chosen
 	ActDisable  Act = "disable"
 	ActEnable   Act = "enable"
+	ActRole     Act = "role" // another role, other units
 	ActToken    Act = "token"
 	ActRevoke   Act = "revoke"
 	ActLogin    Act = "login"

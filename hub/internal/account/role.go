@@ -1,6 +1,10 @@
 package account
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
+)
 
 // Role is what somebody is at the hub.
 type Role string
@@ -20,6 +24,17 @@ func (r Role) known() bool { return slices.Contains(Roles(), r) }
 
 // Whole tells that a role counts for all units.
 func (r Role) Whole() bool { return r == AdminAgency || r == Auditor }
+
+// checkUnits says what is wrong with a role together with the units for which it is to count.
+func (r Role) checkUnits(units []placement.UnitID) error {
+	switch {
+	case !r.known():
+		return ErrRole
+	case r.Whole() == (len(units) > 0):
+		return ErrUnits
+	}
+	return nil
+}
 
 // Deed is something that people do at the hub.
 type Deed string

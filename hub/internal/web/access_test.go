@@ -96,6 +96,8 @@ func (w *visited) routes() map[string]route {
 		"GET /accounts/new":                   {deed: account.Manage, own: "/accounts/new"},
 		"POST /accounts/new":                  {deed: account.Manage, own: "/accounts/new"},
 		"GET /accounts/{account}":             {deed: account.Inspect, own: "/accounts/1"},
+		"GET /accounts/{account}/role":        {deed: account.Manage, own: w.spare + "/role"},
+		"POST /accounts/{account}/role":       {deed: account.Manage, own: w.spare + "/role"},
 		"POST /accounts/{account}/link":       {deed: account.Manage, own: w.spare + "/link", code: 200},
 		"POST /accounts/{account}/disable":    {deed: account.Manage, own: w.spare + "/disable", code: 303},
 		"POST /accounts/{account}/enable":     {deed: account.Manage, own: w.spare + "/enable", code: 303},

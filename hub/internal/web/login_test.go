@@ -176,6 +176,47 @@ func TestAccountsAreMadeOnPages(t *testing.T) {
 	silent(t, w.log.String(), link[2], "budi")
 }
 
+func TestAnotherRoleIsGivenOnPages(t *testing.T) {
+	w := newTown(newHub(t))
+	koba, forest := fmt.Sprint(w.units["samsat-koba"]), fmt.Sprint(w.units["kphl-belantu"])
+	budi := w.person(account.Account{Name: "budi", FullName: "Budi Contoh", Role: account.OperatorUnit, Units: []placement.UnitID{w.units["samsat-koba"]}})
+	_, html := w.page("/accounts/2/role", "")
+	says(t, html, `value="operator-uptd" checked`, `name="unit" value="`+koba+`" checked`)
+	silent(t, html, `value="`+forest+`" checked`, `value="auditor" checked`)
+	for form, want := range map[*url.Values]string{
+		{}:                                    "Pilih peran.",
+		{"role": {"raja"}}:                    "Pilih peran.",
+		{"role": {"admin-opd"}}:               "Pilih unit kerja",
+		{"role": {"auditor"}, "unit": {koba}}: "Pilih unit kerja",
+		{"role": {"operator-uptd"}, "unit": {"99"}}: "Pilih unit kerja",
+	} {
+		w.again("/accounts/2/role", *form, want)
+	}
+	w.again("/accounts/1/role", url.Values{"role": {"auditor"}}, "satu-satunya Admin BKPSDMD")
+	if got := w.from(budi, asking(http.MethodGet, "/sites/kphl-belantu"), nil).StatusCode; got != http.StatusNotFound {
+		t.Errorf("an operator of Koba gets the forest's page: %d", got)
+	}
+	says(t, w.done(jar{}, "/accounts/2/role", url.Values{"role": {"operator-uptd"}, "unit": {forest}}),
+		"Peran dan unit kerja disimpan.", "KPHL", "peran diubah operator-uptd "+koba+" → operator-uptd "+forest)
+	if got := w.from(budi, asking(http.MethodGet, "/account"), nil).StatusCode; got != http.StatusSeeOther {
+		t.Errorf("a session of the former units goes on: %d", got)
+	}
+	budi = sessionOf(w.logIn("budi", password, "/"))
+	for path, want := range map[string]int{"/sites/kphl-belantu": 200, "/sites/samsat-koba": 404, "/accounts": 403} {
+		if got := w.from(budi, asking(http.MethodGet, path), nil).StatusCode; got != want {
+			t.Errorf("an operator of the forest gets %s = %d, want %d", path, got, want)
+		}
+	}
+	if answer := w.from(budi, asking(http.MethodPost, "/accounts/2/role"), url.Values{"role": {"admin-bkpsdmd"}}); answer.StatusCode != http.StatusForbidden {
+		t.Errorf("an operator makes themselves administrator: %d", answer.StatusCode)
+	}
+	w.done(jar{}, "/accounts/2/role", url.Values{"role": {"admin-bkpsdmd"}})
+	answer := w.from(w.admin, asking(http.MethodPost, "/accounts/1/role"), url.Values{"role": {"auditor"}}) // one's own
+	if answer.StatusCode != http.StatusSeeOther || w.from(w.admin, asking(http.MethodGet, "/accounts"), nil).StatusCode != http.StatusSeeOther {
+		t.Error("an administrator who gave the role away is still logged in")
+	}
+}
+
 func TestOnesOwnAccount(t *testing.T) {
 	h := newHub(t)
 	h.person(account.Account{Name: "audit", FullName: "Auni Audit", Role: account.Auditor})
@@ -300,7 +341,7 @@ func TestBrowserComesIn(t *testing.T) {
 		options       []chromedp.EmulateViewportOption
 	}{{"desk", 1280, 800, nil}, {"phone", 360, 740, []chromedp.EmulateViewportOption{chromedp.EmulateMobile}}} {
 		w.screen(screen.width, screen.height, screen.options...)
-		for name, path := range map[string]string{"accounts": "/accounts", "account": "/accounts/1", "account-new": "/accounts/new", "account-log": "/accounts/log", "account-own": "/account"} {
+		for name, path := range map[string]string{"accounts": "/accounts", "account": "/accounts/1", "account-new": "/accounts/new", "account-role": "/accounts/1/role", "account-log": "/accounts/log", "account-own": "/account"} {
 			w.goTo(path)
 			w.fits(path)
 			w.picture(name + "-" + screen.name)

@@ -65,6 +65,8 @@ func (p *Pages) Routes(d *door.Door) {
 	d.Handle("GET /accounts/new", manage, p.Page(p.askNew))
 	d.Handle("POST /accounts/new", manage, p.Page(p.add))
 	d.Handle("GET /accounts/{account}", door.To(account.Inspect), p.Page(p.account))
+	d.Handle("GET /accounts/{account}/role", manage, p.Page(p.askRole))
+	d.Handle("POST /accounts/{account}/role", manage, p.Page(p.saveRole))
 	d.Handle("POST /accounts/{account}/link", manage, p.Page(p.newLink))
 	d.Handle("POST /accounts/{account}/disable", manage, p.Page(p.disable(true)))
 	d.Handle("POST /accounts/{account}/enable", manage, p.Page(p.disable(false)))

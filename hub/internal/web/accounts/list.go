@@ -1,14 +1,12 @@
 package accounts
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
-	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/shell"
 	"github.com/bkpsdmd-babel/sidik/protocol/roster"
 )
@@ -58,76 +56,6 @@ func (p *Pages) unitNames(r *http.Request, a account.Account) (names []string, e
 	}
 	slices.Sort(names)
 	return names, nil
-}
-
-// newView is the data of new.html.
-type newView struct {
-	shell.Speech
-	Form  *shell.Form
-	Units []unitChoice
-}
-
-// unitChoice is a unit that an account can be for.
-type unitChoice struct {
-	ID     placement.UnitID
-	Name   string
-	Chosen bool
-}
-
-// Roles are all that somebody can be.
-func (newView) Roles() []account.Role { return account.Roles() }
-
-func (p *Pages) newView(r *http.Request, form *shell.Form) (newView, error) {
-	v := newView{Speech: p.Speech(r), Form: form}
-	reg, err := p.Directory.Register(r.Context())
-	if err != nil {
-		return v, err
-	}
-	for id, u := range reg.Units {
-		v.Units = append(v.Units, unitChoice{id, u.At(directory.UnitName, roster.DateOf(p.Now())), slices.Contains(form.Values["unit"], strconv.FormatInt(int64(id), 10))})
-	}
-	slices.SortFunc(v.Units, func(a, b unitChoice) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
-	return v, nil
-}
-
-func (p *Pages) askNew(w http.ResponseWriter, r *http.Request) error {
-	v, err := p.newView(r, p.Form(r))
-	if err != nil {
-		return err
-	}
-	v.Form.Set("role", string(account.OperatorUnit))
-	return p.showNew(w, r, v, http.StatusOK)
-}
-
-func (p *Pages) showNew(w http.ResponseWriter, r *http.Request, v newView, code int) error {
-	return p.Show(w, r, shell.Frame{Title: v.Text("title-new"), Section: "accounts", Code: code}, shell.Still("new", v))
-}
-
-// add makes an account, and shows the link that its owner is to open.
-func (p *Pages) add(w http.ResponseWriter, r *http.Request) error {
-	form, err := p.Posted(w, r)
-	if err != nil {
-		return err
-	}
-	v, err := p.newView(r, form)
-	if err != nil {
-		return err
-	}
-	n := account.Account{Name: form.Text("name"), FullName: form.Text("full-name"), Role: account.Role(form.Text("role"))}
-	for _, u := range v.Units {
-		if u.Chosen {
-			n.Units = append(n.Units, u.ID)
-		}
-	}
-	made, link, err := p.Accounts.Add(r.Context(), by(r), n)
-	if err != nil {
-		code, is := refused(v.Speech, form, err)
-		if !is {
-			return err
-		}
-		return p.showNew(w, r, v, code)
-	}
-	return p.showAccount(w, r, made, p.Form(r), link, http.StatusOK)
 }
 
 // accountView is the data of account.html.

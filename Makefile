@@ -32,7 +32,7 @@ soak: deps ## the long forms of the tests: more kills, more crash images, more r
 # and a NATS cluster, which does not run on 32 bits (agents are no brokers).
 EMULATED := ./protocol ./protocol/seal ./protocol/trust ./protocol/roster ./protocol/durable ./protocol/phrase ./protocol/zk/... \
 	./protocol/mqtt ./agent ./agent/config ./agent/internal/...
-NOT_EMULATED := TestPowerCutAtAnyWriteLosesNothing|TestFullAndReadOnlyDiskLosesNothing|TestCluster
+NOT_EMULATED := TestPowerCutAtAnyWrite|TestFullAndReadOnlyDiskLosesNothing|TestCluster
 
 emulated: ## the tests of agent and contract on emulated 32-bit ARM (v6) and arm64 (long)
 	@.ci/deps emulated

@@ -186,11 +186,7 @@ func (n *Enrolment) soon() time.Duration {
 // due reports whether a certificate is to be asked for.
 func (n *Enrolment) due() bool {
 	g, granted := n.o.Keyring.Granted()
-	if !granted || n.typed() {
-		return true
-	}
-	now, _ := n.o.Now()
-	return !now.Before(g.Renew)
+	return !granted || n.typed() || n.past(g.Renew)
 }
 
 // attempt asks once: by the code where this agent was never let in, by its key else.
@@ -216,15 +212,23 @@ func (n *Enrolment) attempt(ctx context.Context) error {
 			return nil
 		}
 	}
-	g, granted := n.o.Keyring.Granted()
-	if !granted && err == nil {
-		return ErrNoCode
-	}
-	// A code that is of no use does not keep a known agent from renewing.
-	if now, _ := n.o.Now(); granted && !now.Before(g.Renew) {
-		return n.renew(ctx)
+	switch g, granted := n.o.Keyring.Granted(); {
+	case granted && n.past(g.Renew):
+		return n.renew(ctx) // a code that is of no use does not keep a known agent from renewing
+	case !granted && err == nil:
+		// The disk may have spoiled the certificate of an agent that was let in: its key is enough.
+		err = n.renew(ctx)
+		if denied, is := errors.AsType[*Denied](err); is && denied.Code == protocol.DeniedKey {
+			return ErrNoCode
+		}
 	}
 	return err
+}
+
+// past reports whether a time has come.
+func (n *Enrolment) past(t time.Time) bool {
+	now, _ := n.o.Now()
+	return !now.Before(t)
 }
 
 // typed reports whether a claim code waits.

@@ -21,7 +21,7 @@ func (k *Keyring) openSealing() error {
 	}
 	path := filepath.Join(k.o.Dir, sealingFile)
 	present, err := seal.LoadSealing(path)
-	if waiting && err != nil {
+	if waiting && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, seal.ErrSealingFile)) {
 		// The former one was being erased when the power went: its file is gone or blank.
 		return k.promote(next)
 	}

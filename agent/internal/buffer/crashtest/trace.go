@@ -59,7 +59,7 @@ var (
 
 // traced are the calls that may change a folder or make it durable.
 const traced = "open,openat,openat2,creat,close,dup,dup2,dup3,write,writev,pwrite64,pwritev,pwritev2,ftruncate,truncate," +
-	"fallocate,copy_file_range,sendfile,splice,fsync,fdatasync,sync,syncfs,sync_file_range,msync,mmap," +
+	"fallocate,copy_file_range,sendfile,splice,lseek,fsync,fdatasync,sync,syncfs,sync_file_range,msync,mmap," +
 	"rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat"
 
 // Record runs a command, which must end by itself with status 0, and returns what
@@ -122,6 +122,7 @@ func parse(r io.Reader, folder string) (Trace, error) {
 type target struct {
 	file int
 	dir  bool
+	at   int64 // where the next write goes
 }
 
 type parser struct {
@@ -231,6 +232,9 @@ func (p *parser) opened(args []string, descriptor string) error {
 	} else if strings.Contains(args[2], "O_TRUNC") {
 		p.add(op{kind: truncate, file: file})
 	}
+	if strings.Contains(args[2], "O_APPEND") {
+		return errors.New("appending is not known here")
+	}
 	p.open[descriptor] = target{file: file}
 	return nil
 }
@@ -252,10 +256,13 @@ func (p *parser) written(name string, args []string, result string) error {
 		p.add(op{kind: mark, data: data[:n]})
 		return nil
 	}
+	offset := t.at
 	if name == "write" {
-		return errors.New("write at an unknown offset: only pwrite is known here")
+		t.at += int64(n)
+		p.open[args[0]] = t
+	} else {
+		offset, err = strconv.ParseInt(args[3], 10, 64)
 	}
-	offset, err := strconv.ParseInt(args[3], 10, 64)
 	p.add(op{kind: write, file: t.file, offset: offset, data: data[:n]})
 	return err
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // certifiedWorld is a world whose certificates last for a while that a test can wait for.
-func certifiedWorld(t *testing.T, life time.Duration) *world {
+func certifiedWorld(t testing.TB, life time.Duration) *world {
 	t.Helper()
 	w := newWorld(t, nil)
 	w.certified, w.life = true, life

@@ -3,14 +3,12 @@ package sidik_test
 import (
 	"bytes"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -183,162 +181,30 @@ func TestAnEndedKitLetsNobodyIn(t *testing.T) {
 
 // ready waits until the hub knows the site as ready.
 func (o *office) ready() {
-	t := o.w.t
-	t.Helper()
-	s, err := hub.OpenStore(t.Context(), o.w.hubData(), "")
+	o.w.t.Helper()
+	ready := o.w.readiness()
+	eventually(o.w.t, func() bool { return ready(o.site) }, func() string { return fmt.Sprintf("site %s is not ready", o.site) })
+}
+
+// readiness tells of sites whether the hub knows them as ready.
+func (w *world) readiness() func(protocol.SiteID) bool {
+	w.t.Helper()
+	s, err := hub.OpenStore(w.t.Context(), w.hubData(), "")
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	defer s.Close()
-	var last protocol.State
-	eventually(t, func() bool {
-		kept, found, err := s.State(t.Context(), o.site)
+	w.t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			w.t.Errorf("close store: %v", err)
+		}
+	})
+	return func(site protocol.SiteID) bool {
+		kept, found, err := s.State(w.t.Context(), site)
 		if err != nil || !found {
 			return false
 		}
+		var state protocol.State
 		e, err := protocol.Parse("", kept.Message)
-		return err == nil && e.Into(&last) == nil && last.Status == protocol.StatusReady
-	}, func() string { return fmt.Sprintf("site %s is %q", o.site, last.Status) })
-}
-
-// list writes a list of n sites with a terminal each, and lines that cannot be done.
-func list(t testing.TB, dir string, n int, wrong ...string) string {
-	t.Helper()
-	text := "site;terminal;terminal2\r\n"
-	for i := range n {
-		text += fmt.Sprintf("kantor-%03d;X100C%06d;\r\n", i+1, i+1)
-	}
-	file := filepath.Join(dir, "kantor.csv")
-	if err := os.WriteFile(file, []byte("\ufeff"+text+strings.Join(wrong, "\r\n")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-// kitFiles are what a kit consists of.
-func kitFiles() []string {
-	return []string{"BACA-SAYA.html", "BACA-SAYA.txt", "agent.toml", "claim", "first-boot.sh", "keys.json"}
-}
-
-// The kits of a whole province are written from a list. Killed in between, the command goes
-// on where it was: every kit is whole, each code is its own, and what was done stays.
-func TestKitsOfAProvinceGoOnAfterAKill(t *testing.T) {
-	n := 300
-	if testing.Short() {
-		n = 40
-	}
-	w := certifiedWorld(t, 0)
-	w.startHub()
-	p := newProvider(t, w)
-	file, kits := list(t, w.dir, n, "kantor 301;X1", "kantor-302", "kantor-001;X100C000001"), filepath.Join(w.dir, "kits")
-	for _, after := range []int{n / 10, n / 2} {
-		cmd := p.command("kit", "write", "--csv", file, "--to", kits)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, func() bool { return len(folders(t, kits)) >= after }, func() string { return "no kits are written" })
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		for _, name := range folders(t, kits) {
-			whole(t, filepath.Join(kits, name))
-		}
-	}
-	before := codes(t, kits)
-	begun := time.Now()
-	_, said, err := p.tries("kit", "write", "--csv", file, "--to", kits)
-	for _, want := range []string{fmt.Sprint("baris ", n+2, ": "), fmt.Sprint("baris ", n+3, ": Lokasi ini belum punya mesin"), fmt.Sprint("baris ", n+4, ": ")} {
-		if err == nil || !strings.Contains(said, want) {
-			t.Errorf("the last run: %v, and nothing of %q in:\n%s", err, want, said)
-		}
-	}
-	if got := folders(t, kits); len(got) != n {
-		t.Errorf("%d kits, want %d", len(got), n)
-	}
-	after, again := codes(t, kits), 0
-	distinct := map[string]bool{}
-	for name, code := range after {
-		distinct[code] = true
-		whole(t, filepath.Join(kits, name))
-		if before[name] != "" && before[name] != code {
-			again++
-		}
-	}
-	if len(distinct) != n || again > 1 {
-		t.Errorf("%d codes for %d kits; %d that were whole were written again, want the one at most during which the command died", len(distinct), n, again)
-	}
-	t.Logf("the rest, %d kits, took %s", n-len(before), time.Since(begun).Round(10*time.Millisecond))
-	if list := p.does("site", "list"); strings.Count(list, "ditunggu") != n {
-		t.Errorf("%d sites are expected, want %d", strings.Count(list, "ditunggu"), n)
-	}
-	_, said, _ = p.tries("site", "add", "--csv", file)
-	if !strings.Contains(said, fmt.Sprintf("1 baru, %d sudah ada, 2 gagal", n)) {
-		t.Errorf("sites from the same list: %s", said)
-	}
-}
-
-// folders are the kits in a folder, without what is not finished.
-func folders(t testing.TB, kits string) (names []string) {
-	t.Helper()
-	entries, err := os.ReadDir(kits)
-	if err != nil && !os.IsNotExist(err) {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if e.IsDir() && filepath.Ext(e.Name()) == "" {
-			names = append(names, e.Name())
-		}
-	}
-	return names
-}
-
-func codes(t testing.TB, kits string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	for _, name := range folders(t, kits) {
-		text, err := os.ReadFile(filepath.Join(kits, name, "claim"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[name] = strings.TrimSpace(string(text))
-	}
-	return all
-}
-
-// whole fails when a kit lacks a file, tells its code elsewhere than in its claim, holds
-// a private key, or lets others read it.
-func whole(t testing.TB, kit string) {
-	t.Helper()
-	var names []string
-	code, err := os.ReadFile(filepath.Join(kit, "claim"))
-	if err != nil || len(bytes.TrimSpace(code)) != len("K7QM-2XWD-9RTA") {
-		t.Fatalf("the claim of %s: %v", kit, err)
-	}
-	bare := strings.ReplaceAll(strings.TrimSpace(string(code)), "-", "")
-	err = filepath.WalkDir(kit, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		names = append(names, e.Name())
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		if len(text) == 0 || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s has %d bytes and mode %v", path, len(text), info.Mode())
-		}
-		for _, word := range []string{"PRIVATE KEY", `"private"`, `"token"`, "sidik_"} {
-			if bytes.Contains(text, []byte(word)) {
-				t.Errorf("%s holds %s", path, word)
-			}
-		}
-		if e.Name() != "claim" && strings.Contains(strings.ReplaceAll(string(text), "-", ""), bare) {
-			t.Errorf("%s tells the claim code", path)
-		}
-		return err
-	})
-	slices.Sort(names)
-	if err != nil || !slices.Equal(names, kitFiles()) {
-		t.Errorf("the kit %s holds %v (%v)", kit, names, err)
+		return err == nil && e.Into(&state) == nil && state.Status == protocol.StatusReady
 	}
 }

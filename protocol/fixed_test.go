@@ -211,8 +211,28 @@ func messages(t testing.TB) map[string]message {
 			Job: protocol.Seq{Life: 3, Counter: 12}, Serial: "X100C0001", Step: protocol.StepStored, Good: 3, Bad: 1, Ended: protocol.EndedDone, Digest: fixedHash("template")}, agent},
 		"progress-blocked": {of(up, protocol.KindProgress, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 8)}), protocol.Progress{
 			Job: protocol.Seq{Life: 3, Counter: 13}, Serial: "X100C0001", Step: protocol.StepBegun, Ended: protocol.EndedBlocked, Reason: "users-full"}, agent},
+		"release":            {of(down, protocol.KindRelease, protocol.Seq{Life: 3, Counter: 14}), protocol.Release{SignedManifest: signedManifest(t), Downgrade: true}, hub},
 		"templates-captured": {of(up, protocol.KindTemplatesUp, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 9)}), captured, agent},
 	}
+}
+
+// manifest is a release for all processors.
+func manifest(t testing.TB) protocol.Manifest {
+	version, err := protocol.ParseEdition("v1.4.0-rc.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return protocol.Manifest{Version: version, Built: *instant("2026-01-02T00:00:00Z"), Files: []protocol.ReleaseFile{
+		{Arch: protocol.ArchAMD64, Size: 20_000_000, SHA256: fixedHash("amd64")},
+		{Arch: protocol.ArchARM64, Size: 19_000_000, SHA256: fixedHash("arm64")},
+		{Arch: protocol.ArchARMv6, Size: 18_000_000, SHA256: fixedHash("armv6")},
+	}}
+}
+
+// signedManifest is written without SignManifest.
+func signedManifest(t testing.TB) protocol.SignedManifest {
+	text := plainJSON(t, manifest(t))
+	return protocol.SignedManifest{Manifest: text, Sig: fixedKey(t, "release").Sign(append([]byte("sidik/v1/release\n"), text...))}
 }
 
 // keyList is a keys document: a present key of the hub, and an older one that counts

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 )
 
 // goldenMessages are the seeds. A folder without them fails the test.
@@ -48,7 +49,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("written back: %s\nparsed:       %s", back, text)
 		}
 		for _, into := range []any{&protocol.State{}, &protocol.Segment{}, &protocol.Receipt{}, &protocol.Hub{}, &protocol.KeyList{},
-			&protocol.Job{}, &protocol.Progress{}, &protocol.Templates{}, &protocol.Claim{}, &protocol.Renewal{}, &protocol.Grant{}} {
+			&protocol.Job{}, &protocol.Progress{}, &protocol.Templates{}, &protocol.Claim{}, &protocol.Renewal{}, &protocol.Grant{}, &protocol.Release{}} {
 			e.Body = body
 			if err := e.Into(into); err != nil && protocol.ReasonOf(err) != protocol.ReasonBody {
 				t.Errorf("Into(%T) = %v, want a refusal of the body", into, err)
@@ -86,6 +87,42 @@ func FuzzParseTopic(f *testing.F) {
 		}
 		if err != nil && topic != (protocol.Topic{}) {
 			t.Errorf("a refused topic left %+v behind", topic)
+		}
+	})
+}
+
+// What is read as a manifest is small, and is written back the same.
+func FuzzManifest(f *testing.F) {
+	signed := signedManifest(f)
+	file, err := signed.Append(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(signed.Manifest))
+	f.Add(file)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if m, err := protocol.ParseManifest(text); err == nil {
+			if back := plainJSON(t, m); !bytes.Equal(back, text) || len(m.Files) > 3 {
+				t.Errorf("written back: %s\nparsed:       %s", back, text)
+			}
+		}
+		s, err := protocol.ParseSignedManifest(text)
+		if err != nil {
+			return
+		}
+		if m, err := s.Open([]seal.PublicKey{fixedKey(t, "release").Public()}); err == nil && !bytes.Equal(plainJSON(t, m), s.Manifest) {
+			t.Errorf("a manifest that was never signed is opened: %s", s.Manifest)
+		}
+	})
+}
+
+func FuzzParseEdition(f *testing.F) {
+	for _, text := range []string{"v1.2.3", "v1.2.3-rc.1", "v0.0.1-a-b.0", "v01.2.3"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if e, err := protocol.ParseEdition(text); err == nil && e.String() != text {
+			t.Errorf("ParseEdition(%q) is written back %q", text, e)
 		}
 	})
 }

@@ -97,6 +97,8 @@ func TestMessagesKeepEveryField(t *testing.T) {
 	roundTrip[protocol.Results](t)
 	roundTrip[protocol.Job](t)
 	roundTrip[protocol.Progress](t)
+	roundTrip[protocol.Release](t)
+	roundTrip[protocol.ReleaseState](t)
 	roundTrip[protocol.Seq](t)
 }
 
@@ -117,6 +119,10 @@ func TestStateCheck(t *testing.T) {
 		{"no key", func(s *protocol.State) { s.Key = seal.PublicKey{} }, "key"},
 		{"a flood of conditions", func(s *protocol.State) { s.Conditions = make([]protocol.Condition, 257) }, "conditions"},
 		{"a flood of terminals", func(s *protocol.State) { s.Terminals = make([]protocol.Terminal, 65) }, "terminals"},
+		{"a stage of a release that there is not", func(s *protocol.State) { s.Release = &protocol.ReleaseState{Stage: "baked"} }, "baked"},
+		{"a reason of a novel's length", func(s *protocol.State) {
+			s.Release = &protocol.ReleaseState{Stage: protocol.ReleaseRefused, Reason: strings.Repeat("x", 65)}
+		}, "more than"},
 		{"a flood of rosters", func(s *protocol.State) { s.Rosters = make([]protocol.HeldRoster, 65) }, "terminals"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -27,6 +27,8 @@ type State struct {
 	// Rosters is of each configured terminal the roster that is here whole. An agent of
 	// before says nothing of it.
 	Rosters []HeldRoster `json:"rosters,omitempty"`
+	// Release is how far the newest order of a release is; nil: none was given.
+	Release *ReleaseState `json:"release,omitempty"`
 }
 
 // HeldRoster is the order of the newest roster of one terminal that its agent could
@@ -127,6 +129,9 @@ func (s State) Check() error {
 	}
 	if len(s.Conditions) > 256 || len(s.Terminals) > 64 || len(s.Rosters) > 64 {
 		return errors.New("state with more conditions or terminals than one site can have")
+	}
+	if s.Release != nil {
+		return s.Release.Check()
 	}
 	return nil
 }

@@ -26,6 +26,8 @@ const (
 
 	KindJobs     Kind = "jobs"     // down: one thing to be done once
 	KindProgress Kind = "progress" // up: how far a job is, and what became of it
+
+	KindRelease Kind = "release" // down: which signed release of the agent to run
 )
 
 // Direction says who writes a kind.
@@ -48,7 +50,7 @@ type kindRule struct {
 
 // rules is the table of the kinds. The rights of agents on a broker are made from it:
 // a kind that is missing here is refused everywhere.
-func rules() [12]kindRule {
+func rules() [13]kindRule {
 	return [...]kindRule{
 		{kind: KindState, direction: Up, retained: true},
 		{kind: KindPunches, direction: Up},
@@ -64,6 +66,8 @@ func rules() [12]kindRule {
 
 		{kind: KindJobs, direction: Down},
 		{kind: KindProgress, direction: Up},
+
+		{kind: KindRelease, direction: Down, retained: true},
 	}
 }
 

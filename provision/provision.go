@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
+	"github.com/bkpsdmd-babel/sidik/provision/internal/release"
 	rootkey "github.com/bkpsdmd-babel/sidik/provision/internal/root"
 	"github.com/bkpsdmd-babel/sidik/provision/internal/simulate"
 	"github.com/bkpsdmd-babel/sidik/provision/internal/site"
@@ -32,7 +33,7 @@ func Command(lang phrase.Lang, profile string) *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(rootkey.Command(say))
+	root.AddCommand(rootkey.Command(say), release.Command(say))
 	root.AddCommand(site.Commands(say, profile)...)
 	root.AddCommand(simulate.Command())
 	return root

@@ -8,27 +8,28 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/bkpsdmd-babel/sidik/protocol/durable"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 	"github.com/bkpsdmd-babel/sidik/protocol/trust"
+	"github.com/bkpsdmd-babel/sidik/provision/internal/keyfile"
 )
 
 // command is what the commands share.
 type command struct {
-	say            func(code string, args phrase.Args) string
-	dir            string
-	passphraseFile string
+	say        func(code string, args phrase.Args) string
+	dir        string
+	passphrase *keyfile.Asker
 }
 
 // Command is "root" with what can be done with the root key. say is the catalogue's part
 // for this program.
 func Command(say func(code string, args phrase.Args) string) *cobra.Command {
-	c := &command{say: say}
+	c := &command{say: say, passphrase: keyfile.NewAsker(say)}
 	cmd := &cobra.Command{Use: "root", Short: say("root-short", nil), Long: say("root-long", nil)}
 	cmd.PersistentFlags().StringVar(&c.dir, "dir", "root", say("flag-root-dir", nil))
-	cmd.PersistentFlags().StringVar(&c.passphraseFile, "passphrase-file", "", say("flag-passphrase-file", nil))
+	c.passphrase.Flag(cmd)
 	cmd.AddCommand(c.init(), c.show(), c.sign())
 	return cmd
 }
@@ -39,7 +40,7 @@ func (c *command) init() *cobra.Command {
 		Short: c.say("root-init-short", nil),
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			passphrase, err := c.passphrase(cmd, true)
+			passphrase, err := c.passphrase.Ask(cmd, true)
 			if err != nil {
 				return err
 			}
@@ -74,8 +75,9 @@ func (c *command) show() *cobra.Command {
 func (c *command) sign() *cobra.Command {
 	var out string
 	var yes bool
+	var releases []string
 	cmd := &cobra.Command{
-		Use:   "sign REQUEST",
+		Use:   "sign REQUEST [--release-key FILE.pub]…",
 		Short: c.say("root-sign-short", nil),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -87,13 +89,18 @@ func (c *command) sign() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if cmd.Flags().Changed("release-key") {
+				if request.Keys.Release, err = publicKeys(releases); err != nil {
+					return err
+				}
+			}
 			c.explain(cmd, request)
 			if !yes {
 				if err := c.confirm(cmd); err != nil {
 					return err
 				}
 			}
-			passphrase, err := c.passphrase(cmd, false)
+			passphrase, err := c.passphrase.Ask(cmd, false)
 			if err != nil {
 				return err
 			}
@@ -113,8 +120,29 @@ func (c *command) sign() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "keys.json", c.say("flag-root-out", nil))
+	cmd.Flags().StringSliceVar(&releases, "release-key", nil, c.say("flag-root-release-key", nil))
 	cmd.Flags().BoolVar(&yes, "yes", false, c.say("flag-root-yes", nil))
 	return cmd
+}
+
+// publicKeys reads the public halves of release keys, one in a file. An empty name
+// stands for none: then nobody may sign releases any more.
+func publicKeys(files []string) (keys []seal.PublicKey, err error) {
+	for _, file := range files {
+		if file == "" {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read release key: %w", err)
+		}
+		key, err := seal.ParsePublicKey(strings.TrimSpace(string(text)))
+		if err != nil {
+			return nil, fmt.Errorf("read release key %s: %w", file, err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 // explain shows what is about to be signed, so that it can be compared with what the hub
@@ -130,6 +158,9 @@ func (c *command) explain(cmd *cobra.Command, r trust.Request) {
 			until = h.Until.Format(time.DateOnly)
 		}
 		fmt.Fprintln(w, c.say(code, phrase.Args{"fingerprint": h.Key.Fingerprint(), "words": h.Key.Fingerprint().Words(), "until": until}))
+	}
+	for _, k := range r.Keys.Release {
+		fmt.Fprintln(w, c.say("root-sign-release", phrase.Args{"fingerprint": k.Fingerprint(), "words": k.Fingerprint().Words()}))
 	}
 	fmt.Fprintln(w, c.say("root-sign-rest", phrase.Args{"authorities": len(r.Keys.Authorities), "releases": len(r.Keys.Release)}))
 }
@@ -148,35 +179,4 @@ func (c *command) confirm(cmd *cobra.Command) error {
 		return nil
 	}
 	return errNotConfirmed
-}
-
-// passphrase reads it from its file, or from a terminal without showing it; a new one
-// twice.
-func (c *command) passphrase(cmd *cobra.Command, fresh bool) (string, error) {
-	if c.passphraseFile != "" {
-		text, err := os.ReadFile(c.passphraseFile)
-		if err != nil {
-			return "", fmt.Errorf("read passphrase: %w", err)
-		}
-		return strings.TrimRight(string(text), "\r\n"), nil
-	}
-	stdin, ok := cmd.InOrStdin().(*os.File)
-	if !ok || !term.IsTerminal(int(stdin.Fd())) {
-		return "", errors.New(c.say("passphrase-no-terminal", nil))
-	}
-	ask := func(code string) (string, error) {
-		fmt.Fprint(cmd.ErrOrStderr(), c.say(code, nil)+" ")
-		text, err := term.ReadPassword(int(stdin.Fd()))
-		fmt.Fprintln(cmd.ErrOrStderr())
-		return string(text), err
-	}
-	first, err := ask("passphrase-ask")
-	if err != nil || !fresh {
-		return first, err
-	}
-	again, err := ask("passphrase-again")
-	if err == nil && again != first {
-		err = errors.New(c.say("passphrase-differs", nil))
-	}
-	return first, err
 }

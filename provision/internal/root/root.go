@@ -9,10 +9,8 @@
 package root
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,12 +18,10 @@ import (
 	"strings"
 	"time"
 
-	"filippo.io/age"
-	"filippo.io/age/armor"
-
 	"github.com/bkpsdmd-babel/sidik/protocol/durable"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 	"github.com/bkpsdmd-babel/sidik/protocol/trust"
+	"github.com/bkpsdmd-babel/sidik/provision/internal/keyfile"
 )
 
 // Files of the folder. Each document that was signed is kept beside them.
@@ -37,17 +33,9 @@ const (
 
 // Errors by which people are told what to do.
 var (
-	ErrExists     = errors.New("there is a root key already; it is never replaced")
-	ErrMissing    = errors.New("there is no root key; make one with: sidik-provision root init")
-	ErrPassphrase = errors.New("the passphrase does not open the root key")
-	ErrWeak       = fmt.Errorf("the passphrase is too short: use at least %d characters, such as six words of a list", MinPassphrase)
+	ErrExists  = errors.New("there is a root key already; it is never replaced")
+	ErrMissing = errors.New("there is no root key; make one with: sidik-provision root init")
 )
-
-// MinPassphrase is how many characters a passphrase has at least.
-const MinPassphrase = 16
-
-// work is the cost of trying a passphrase, as a power of two: about a second.
-const work = 18
 
 // Root is an opened root key.
 type Root struct {
@@ -57,77 +45,34 @@ type Root struct {
 
 // Init makes a root key in a folder, which is made where it is not there.
 func Init(dir, passphrase string) (*Root, error) {
-	if len([]rune(passphrase)) < MinPassphrase {
-		return nil, ErrWeak
+	key, err := keyfile.Make(passphrase)
+	if err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make root key: %w", err)
 	}
 	path := filepath.Join(dir, keyFile)
-	if _, err := os.Stat(path); err == nil {
+	if keyfile.Free(path) != nil {
 		return nil, fmt.Errorf("%s: %w", path, ErrExists)
-	}
-	key, err := seal.GenerateSigningKey()
-	if err != nil {
-		return nil, err
-	}
-	text, err := lock(key, passphrase)
-	if err != nil {
-		return nil, fmt.Errorf("make root key: %w", err)
 	}
 	if err := durable.Write(filepath.Join(dir, publicFile), []byte(string(key.Public().Fingerprint())+"\n")); err != nil {
 		return nil, fmt.Errorf("make root key: %w", err)
 	}
-	if err := durable.Write(path, text); err != nil {
+	if err := keyfile.Write(path, key, passphrase); err != nil {
 		return nil, fmt.Errorf("make root key: %w", err)
 	}
 	return &Root{dir, key}, nil
 }
 
-// lock encrypts a key under a passphrase.
-func lock(key seal.SigningKey, passphrase string) ([]byte, error) {
-	to, err := age.NewScryptRecipient(passphrase)
-	if err != nil {
-		return nil, err
-	}
-	to.SetWorkFactor(work)
-	var text bytes.Buffer
-	a := armor.NewWriter(&text)
-	w, err := age.Encrypt(a, to)
-	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(key.Wrap(w), w.Close(), a.Close()); err != nil {
-		return nil, err
-	}
-	return text.Bytes(), nil
-}
-
 // Open opens the root key of a folder.
 func Open(dir, passphrase string) (*Root, error) {
-	text, err := os.ReadFile(filepath.Join(dir, keyFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	key, err := keyfile.Read(filepath.Join(dir, keyFile), passphrase)
+	if errors.Is(err, keyfile.ErrMissing) {
 		return nil, fmt.Errorf("%s: %w", dir, ErrMissing)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read root key: %w", err)
-	}
-	by, err := age.NewScryptIdentity(passphrase)
-	if err != nil {
-		return nil, ErrPassphrase
-	}
-	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(text)), by)
-	if err != nil {
-		return nil, ErrPassphrase
-	}
-	// Read whole before anything is used: the end of the text is what proves it.
-	plain, err := io.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("read root key: %w", err)
-	}
-	key, err := seal.Unwrap(bytes.NewReader(plain))
-	if err != nil {
-		return nil, fmt.Errorf("read root key: %w", err)
+		return nil, fmt.Errorf("root key: %w", err)
 	}
 	return &Root{dir, key}, nil
 }

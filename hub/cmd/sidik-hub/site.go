@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"text/tabwriter"
@@ -69,7 +70,7 @@ func (o *operator) siteList() *cobra.Command {
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 				fmt.Fprintln(w, o.say("site-list-head", nil))
 				for _, site := range sites {
-					fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", site.Agent.Site, site.Fingerprint.KeyID(), site.Sightings, when(site.Heard))
+					fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", site.Agent.Site, cmp.Or(string(site.Fingerprint.KeyID()), "-"), site.Sightings, when(site.Heard))
 				}
 				attempts, err := s.Attempts(cmd.Context())
 				if err != nil {

@@ -62,7 +62,7 @@ func scrape(f Figures, err error) collected {
 		c = append(c, gauge("sidik_store_bytes", "Size of the database on disk.", nil, float64(f.StoreBytes)))
 	}
 	for standing, n := range f.Standings {
-		c = append(c, gauge("sidik_sites", "Admitted sites by how they stand.", prometheus.Labels{"state": standing}, float64(n)))
+		c = append(c, gauge("sidik_sites", "Registered sites by how they stand.", prometheus.Labels{"state": standing}, float64(n)))
 	}
 	for _, s := range f.Sites {
 		site := prometheus.Labels{"site": s.ID}

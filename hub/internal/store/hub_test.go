@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -16,6 +17,39 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 )
+
+func TestSitesWithoutAnAgentAreShown(t *testing.T) {
+	each(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		agent := storetest.NewAgent(t, "samsat-belitung").Key.Public()
+		ok(t, s.Register(ctx, "smkn-1-koba", noon))
+		ok(t, s.AddSite(ctx, "samsat-belitung", agent.Fingerprint(), noon))
+		shown := func() (said []string) {
+			t.Helper()
+			all, err := s.Sites(ctx)
+			ok(t, err)
+			for _, o := range all {
+				one, err := s.Site(ctx, o.Agent.Site)
+				ok(t, err)
+				if !reflect.DeepEqual(one, o) {
+					t.Errorf("Site = %+v, Sites say %+v", one, o)
+				}
+				said = append(said, string(o.Agent.Site)+" "+string(o.Fingerprint.KeyID()))
+			}
+			return said
+		}
+		if got, want := shown(), []string{"samsat-belitung " + string(agent.KeyID()), "smkn-1-koba "}; !reflect.DeepEqual(got, want) {
+			t.Errorf("sites %q, want %q", got, want)
+		}
+		ok(t, s.Update(ctx, func(tx *sql.Tx) error { return s.Retire(ctx, tx, "samsat-belitung", noon) }))
+		if got, want := shown(), []string{"samsat-belitung ", "smkn-1-koba "}; !reflect.DeepEqual(got, want) {
+			t.Errorf("after one was shut out: sites %q, want %q", got, want)
+		}
+		if all, err := s.Agents(ctx); err != nil || len(all) != 0 {
+			t.Errorf("Agents = %+v, %v; want none", all, err)
+		}
+	})
+}
 
 func TestSitesAndTheirKeys(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store) {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,24 +12,31 @@ import (
 
 // Overview is what a page says of a site at first sight.
 type Overview struct {
-	Agent
+	Agent                  // the admitted one; only its site is told where there is none
 	State      State       // Message nil: never heard
 	Sightings  int64       // records stored of this site
 	Heard      time.Time   // last segment or state; zero: never
 	Conditions []Condition // the hub's, of this site
 }
 
-// Sites returns all sites, by id.
+// siteColumns are those of scanAgent for registered sites, with an agent or without.
+const siteColumns = `SELECT s.id, COALESCE(k.fingerprint, ''), COALESCE(k.public_key, ''), COALESCE(k.admitted, 0)
+	FROM site s LEFT JOIN agent_key k ON k.site = s.id AND k.retired = 0 `
+
+// Sites returns all sites, by id, those without an agent too.
 func (s *Store) Sites(ctx context.Context) ([]Overview, error) {
-	agents, err := s.Agents(ctx)
+	var all []Overview
+	err := each(ctx, s.read, func(rows *sql.Rows) error {
+		a, err := scanAgent(rows)
+		all = append(all, Overview{Agent: a})
+		return err
+	}, siteColumns+"ORDER BY s.id")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read sites: %w", s.engine.mapped(err))
 	}
-	all := make([]Overview, len(agents))
 	at := map[protocol.SiteID]*Overview{}
-	for i, a := range agents {
-		all[i].Agent = a
-		at[a.Site] = &all[i]
+	for i := range all {
+		at[all[i].Agent.Site] = &all[i]
 	}
 	conditions, err := s.AllConditions(ctx)
 	if err != nil {
@@ -45,10 +53,14 @@ func (s *Store) Sites(ctx context.Context) ([]Overview, error) {
 	return all, nil
 }
 
-// Site returns one site, or ErrNoSite.
+// Site returns one site, with an agent or without, or ErrNoSite.
 func (s *Store) Site(ctx context.Context, site protocol.SiteID) (o Overview, err error) {
-	if o.Agent, err = s.Agent(ctx, site); err != nil {
-		return Overview{}, err
+	o.Agent, err = scanAgent(s.read.QueryRowContext(ctx, siteColumns+"WHERE s.id = $1", string(site)))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNoSite
+	}
+	if err != nil {
+		return Overview{}, fmt.Errorf("read site %s: %w", site, s.engine.mapped(err))
 	}
 	if o.Conditions, err = s.Conditions(ctx, site); err != nil {
 		return Overview{}, err

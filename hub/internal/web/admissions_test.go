@@ -121,6 +121,13 @@ func TestASiteIsLetInReplacedAndShutOut(t *testing.T) {
 	says(t, text, "Terdaftar, belum ada agen", "Buat kode klaim")
 	silent(t, html, "Enam kata", schoolPath+"/revoke", schoolPath+"/replace") // nobody is there
 
+	text, _ = w.page("/sites/smkn-1-koba", "") // where its kit leads to
+	says(t, text, "smkn-1-koba Tanpa agen", "Tidak ada agen yang diterima di lokasi ini", "X100C0001", "Enam kata, sertifikat, kode klaim")
+	silent(t, text, "Nomor kunci")
+	text, _ = w.page("/", "")
+	says(t, text, "smkn-1-koba Tanpa agen")
+	silent(t, text, "smkn-1-koba Belum pernah terdengar. Pastikan") // nobody is alarmed because nobody was asked in
+
 	w.again(schoolPath+"/code", url.Values{}, "Pilih berapa lama kode berlaku.")
 	w.again(schoolPath+"/code", url.Values{"days": {"31"}}, "Pilih berapa lama kode berlaku.")
 	w.again(schoolPath+"/code", url.Values{"days": {"1"}, "terminal": {"CKJ2205001"}}, "Pilih mesin yang terdaftar di lokasi ini.")
@@ -163,6 +170,9 @@ func TestASiteIsLetInReplacedAndShutOut(t *testing.T) {
 	if w.renews(other) == nil {
 		t.Error("a machine that was shut out renews its certificate")
 	}
+	text, _ = w.page("/sites/smkn-1-koba", "") // stays, with all that was stored
+	says(t, text, "smkn-1-koba Tanpa agen")
+	w.page("/sites/smkn-1-koba/punches", "")
 	for _, path := range []string{"/sites/nowhere/admission", "/sites/no%20site/admission", "/sites/nowhere/admission/code"} {
 		if code := w.get(path, "").StatusCode; code != http.StatusNotFound {
 			t.Errorf("%s = %d, want 404", path, code)

@@ -48,7 +48,7 @@ func TestOverviewTellsHowEverySiteIs(t *testing.T) {
 
 func TestOverviewOfAnEmptyHubSaysHowToBegin(t *testing.T) {
 	text, _ := newHub(t).page("/", "")
-	says(t, text, "Belum ada lokasi. Daftarkan lokasi pertama dengan perintah: sidik-hub site add LOKASI --agent-key", "Belum ada presensi.")
+	says(t, text, "Belum ada lokasi. Daftarkan lokasi pertama dengan perintah: sidik-hub site register LOKASI", "Belum ada presensi.")
 	silent(t, text, "Tidak ada yang perlu perhatian", "Lokasi yang tidak diterima", "Mesin presensi belum terdaftar")
 }
 

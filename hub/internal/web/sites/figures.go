@@ -10,7 +10,7 @@ import (
 // Figures reads for a scrape what the overview shows.
 func (s *Pages) Figures(ctx context.Context) (metrics.Figures, error) {
 	f := metrics.Figures{Standings: map[string]int{}}
-	for _, standing := range []Standing{Ready, Starting, Sleeping, Stopped, Interrupted, Missing, Unheard, Unknown} {
+	for _, standing := range []Standing{Ready, Starting, Sleeping, Stopped, Interrupted, Missing, Unheard, Unknown, Absent} {
 		f.Standings[string(standing)] = 0
 	}
 	sites, _, err := s.sites(ctx, account.Everything(), s.Live(), s.Now())

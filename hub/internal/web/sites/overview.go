@@ -124,7 +124,9 @@ func view(o store.Overview, scope account.Scope, held []store.Terminal, live she
 	}
 	st, o = within(scope, st, o)
 	v := siteView{Overview: o, Reported: found, State: st}
-	v.Standing = standing(st.Status, o.Heard, live.Listening(), now)
+	if v.Standing = standing(st.Status, o.Heard, live.Listening(), now); o.Fingerprint == "" {
+		v.Standing = Absent
+	}
 	v.Terminals = terminals(v.Standing, st, held, wall(now, zone))
 	return v, nil
 }

@@ -67,7 +67,7 @@ func (s *Pages) siteDetail(r *http.Request, o store.Overview) (siteDetail, error
 	if v.siteView, err = view(o, scope, held, s.Live(), v.Now, s.Zone); err != nil {
 		return v, err
 	}
-	if v.Receipt, _, err = s.store.Receipt(ctx, id); err != nil {
+	if v.Receipt, _, err = s.store.Receipt(ctx, id); err != nil && !errors.Is(err, store.ErrNoSite) { // nobody is told one where no agent is
 		return v, err
 	}
 	last, found, err := s.last(ctx, scope, id)

@@ -24,13 +24,14 @@ const (
 	Missing     Standing = "missing"
 	Unheard     Standing = "unheard"
 	Unknown     Standing = "unknown"
+	Absent      Standing = "absent" // no agent is admitted: none came yet, or it was shut out
 )
 
 // silence is three of the intervals of one minute in which a ready agent announces
 // itself: one message may be late and another lost.
 const silence = 3 * time.Minute
 
-// standing is a rule over values. listening is since when the hub can hear anybody;
+// standing is a rule over values, of a site with an agent. listening is since when the hub can hear anybody;
 // zero while it cannot.
 func standing(status protocol.Status, heard, listening, now time.Time) Standing {
 	if heard.IsZero() || status == "" {

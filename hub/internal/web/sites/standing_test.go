@@ -63,7 +63,7 @@ func TestLevelAndDrift(t *testing.T) {
 func TestEveryPutTogetherCodeIsThere(t *testing.T) {
 	catalogue := phrase.New()
 	var codes []string
-	for _, s := range []Standing{Ready, Starting, Sleeping, Stopped, Interrupted, Missing, Unheard, Unknown} {
+	for _, s := range []Standing{Ready, Starting, Sleeping, Stopped, Interrupted, Missing, Unheard, Unknown, Absent} {
 		codes = append(codes, "standing-"+string(s), "standing-"+string(s)+"-text")
 	}
 	for _, list := range []struct{ before, after string }{

@@ -26,6 +26,7 @@ var (
 	ErrExists     = errors.New("there is a key already; it is never replaced")
 	ErrMissing    = errors.New("there is no such key")
 	ErrPassphrase = errors.New("the passphrase does not open the key")
+	ErrDamaged    = errors.New("the file of the key is damaged; use another copy of it")
 	ErrWeak       = fmt.Errorf("the passphrase is too short: use at least %d characters, such as six words of a list", MinPassphrase)
 )
 
@@ -37,8 +38,12 @@ const work = 18
 
 // Free reports whether a key may be made at a path.
 func Free(path string) error {
-	if _, err := os.Lstat(path); err == nil {
+	_, err := os.Lstat(path)
+	if err == nil {
 		return fmt.Errorf("%s: %w", path, ErrExists)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("look for a key: %w", err)
 	}
 	return nil
 }
@@ -99,16 +104,19 @@ func Read(path, passphrase string) (key seal.SigningKey, err error) {
 		return key, ErrPassphrase
 	}
 	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(text)), by)
-	if err != nil {
+	if _, wrong := errors.AsType[*age.NoIdentityMatchError](err); wrong {
 		return key, ErrPassphrase
 	}
 	// Read whole before anything is used: the end of the text is what proves it.
-	plain, err := io.ReadAll(r)
-	if err != nil {
-		return key, fmt.Errorf("read key: %w", err)
+	var plain []byte
+	if err == nil {
+		plain, err = io.ReadAll(r)
 	}
-	if key, err = seal.Unwrap(bytes.NewReader(plain)); err != nil {
-		return key, fmt.Errorf("read key: %w", err)
+	if err == nil {
+		key, err = seal.Unwrap(bytes.NewReader(plain))
+	}
+	if err != nil {
+		return key, fmt.Errorf("read key: %w: %w", ErrDamaged, err)
 	}
 	return key, nil
 }

@@ -35,7 +35,14 @@ const (
 var (
 	ErrExists  = errors.New("there is a root key already; it is never replaced")
 	ErrMissing = errors.New("there is no root key; make one with: sidik-provision root init")
+	ErrOther   = errors.New("root.txt does not name this root key: somebody changed it, or it belongs to another; compare the fingerprint with that of an agent")
+	ErrNumber  = errors.New("the request says that it replaces a document that this root is far from having signed; do not sign it before you know why")
 )
+
+// mostAhead is by how much a hub's document may be ahead of this folder, which may be an
+// older copy. Numbers never go back: whoever had one signed that is as high as numbers go
+// would have made the last document of all.
+const mostAhead = 10_000
 
 // Root is an opened root key.
 type Root struct {
@@ -53,8 +60,10 @@ func Init(dir, passphrase string) (*Root, error) {
 		return nil, fmt.Errorf("make root key: %w", err)
 	}
 	path := filepath.Join(dir, keyFile)
-	if keyfile.Free(path) != nil {
+	if err := keyfile.Free(path); errors.Is(err, keyfile.ErrExists) {
 		return nil, fmt.Errorf("%s: %w", path, ErrExists)
+	} else if err != nil {
+		return nil, fmt.Errorf("make root key: %w", err)
 	}
 	if err := durable.Write(filepath.Join(dir, publicFile), []byte(string(key.Public().Fingerprint())+"\n")); err != nil {
 		return nil, fmt.Errorf("make root key: %w", err)
@@ -74,15 +83,20 @@ func Open(dir, passphrase string) (*Root, error) {
 	if err != nil {
 		return nil, fmt.Errorf("root key: %w", err)
 	}
+	// The fingerprint goes into every kit, from a file that is not encrypted.
+	if named, err := Fingerprint(dir); err != nil || named != key.Public().Fingerprint() {
+		return nil, errors.Join(ErrOther, err)
+	}
 	return &Root{dir, key}, nil
 }
 
 // Fingerprint reads the fingerprint of a folder's root key, which is no secret.
 func Fingerprint(dir string) (seal.Fingerprint, error) {
-	text, err := os.ReadFile(filepath.Join(dir, publicFile))
+	_, err := os.Lstat(filepath.Join(dir, keyFile)) // written last
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%s: %w", dir, ErrMissing)
 	}
+	text, err := os.ReadFile(filepath.Join(dir, publicFile))
 	if err != nil {
 		return "", fmt.Errorf("read root key: %w", err)
 	}
@@ -98,6 +112,9 @@ func (r *Root) Sign(request trust.Request, now time.Time) (document []byte, numb
 	last, err := r.last()
 	if err != nil {
 		return nil, 0, err
+	}
+	if request.Number > last+mostAhead {
+		return nil, 0, ErrNumber
 	}
 	number = max(last, request.Number) + 1
 	document, err = trust.Sign(r.key, number, now, request.Keys)

@@ -24,29 +24,39 @@ type provider struct {
 	w        *world
 	programs string
 	profile  string
+	pages    string // of the hub
+	password string // the file that it is in
 }
 
-// newProvider makes the first administrator by the hub's link, and logs in.
+// newProvider makes an administrator, and logs in.
 func newProvider(t testing.TB, w *world) provider {
 	t.Helper()
-	p := provider{w, build(t), filepath.Join(w.dir, "profile", "provision.json")}
-	const name, password = "admin-uji", "tujuh perahu biru 34"
+	p := newAdministrator(t, w)
+	p.does("login", "--hub", p.pages, "--root", string(w.root.Fingerprint()), "--name", administrator, "--password-file", p.password)
+	return p
+}
+
+// administrator is the first one's name.
+const administrator = "admin-uji"
+
+// newAdministrator makes the first one by the hub's link.
+func newAdministrator(t testing.TB, w *world) provider {
+	t.Helper()
+	const password = "tujuh perahu biru 34"
+	p := provider{w: w, programs: build(t), profile: filepath.Join(w.dir, "profile", "provision.json"), password: filepath.Join(w.dir, "password.txt")}
 	link := strings.TrimSpace(operator{w, filepath.Join(p.programs, "sidik-hub")}.printed("account", "link"))
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := client.PostForm(link, url.Values{"name": {name}, "full-name": {"Admin Uji"}, "password": {password}, "again": {password}})
+	answer, err := client.PostForm(link, url.Values{"name": {administrator}, "full-name": {"Admin Uji"}, "password": {password}, "again": {password}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	answer.Body.Close()
-	file := filepath.Join(w.dir, "password.txt")
-	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(p.password, []byte(password+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	pages, err := hubPages(w.dir)
-	if err != nil {
+	if p.pages, err = hubPages(w.dir); err != nil {
 		t.Fatal(err)
 	}
-	p.does("login", "--hub", pages, "--root", string(w.root.Fingerprint()), "--name", name, "--password-file", file)
 	return p
 }
 
@@ -117,8 +127,7 @@ func (o *office) arrives(kit string) {
 	o.start()
 }
 
-// From an empty hub to a site that is ready and whose punches arrive, and on to the
-// machine that takes its place, by the commands of the chapter for a branch office.
+// A kit brings one machine up, once; what is stolen is shut out and replaced.
 func TestAKitBringsASiteUp(t *testing.T) {
 	w := certifiedWorld(t, 0)
 	w.startHub()

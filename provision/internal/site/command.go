@@ -176,12 +176,12 @@ func (c *command) tell(cmd *cobra.Command, code string, args phrase.Args) {
 	fmt.Fprintln(cmd.ErrOrStderr(), c.say(code, args))
 }
 
-// when prints a time of the hub, or a dash for none.
+// when prints a time of the hub as a kit does, or a dash for none.
 func when(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.Local().Format("2006-01-02 15:04")
+	return t.In(time.FixedZone("WIB", int(protocol.Zone/time.Second))).Format("2006-01-02 15:04 MST")
 }
 
 func parse(site string, terminals []string) (id protocol.SiteID, serials []protocol.Serial, err error) {

@@ -1,0 +1,140 @@
+package sidik_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bkpsdmd-babel/sidik/agent"
+	"github.com/bkpsdmd-babel/sidik/protocol"
+)
+
+// chapter is the commands of a chapter of the README, without what is said beside them.
+func chapter(t testing.TB, title string) (commands []string) {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "\n## "+title+"\n")
+	if !found {
+		t.Fatalf("the README has no chapter %s", title)
+	}
+	rest, _, _ = strings.Cut(rest, "\n## ")
+	for i, block := range strings.Split(rest, "```") {
+		if i%2 == 0 || !strings.HasPrefix(block, "\n") { // not code, or no commands
+			continue
+		}
+		for line := range strings.Lines(block) {
+			line, _, _ = strings.Cut(line, "#")
+			if line = strings.TrimSpace(line); line != "" {
+				commands = append(commands, line)
+			}
+		}
+	}
+	return commands
+}
+
+// From an empty hub to a site that is ready and whose punches arrive, and on to the machine
+// that takes its place: whoever types the chapter gets there. What runs at the office with
+// sudo is done here as the programs would.
+func TestTheChapterForABranchOffice(t *testing.T) {
+	w := certifiedWorld(t, 0)
+	w.startHub()
+	p := newAdministrator(t, w)
+	o := w.newOffice("samsat-belitung", "tft-new", 30)
+	given := strings.NewReplacer("https://hub.contoh.go.id", p.pages, "SIDIK-KUNCI-AKAR", string(w.root.Fingerprint()), "X100C0000001", o.terminal.Serial(),
+		"--name budi", "--name "+administrator+" --password-file "+p.password)
+	for name, text := range map[string]string{
+		"sidik-agent_1.0.0_armhf.deb": "a package", "sidik-agent_1.0.0_arm64.deb": "a package",
+		"kantor.csv": "site,terminal\nsamsat-belitung," + o.terminal.Serial() + "\nsamsat-koba,X100C0000002\n",
+	} {
+		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kit, printed, begun := filepath.Join(w.dir, "kit", "samsat-belitung"), "", time.Now()
+	words := func() string {
+		key, _, err := agent.LoadKey(o.config.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key.Public().Fingerprint().Words()
+	}
+	office := map[string]func(){
+		"sudo sh first-boot.sh": func() {
+			if _, err := os.Stat(filepath.Join(kit, "sidik-agent_1.0.0_armhf.deb")); err != nil {
+				t.Errorf("the kit has no package: %v", err)
+			}
+			o.arrives(kit)
+			o.arrive()
+			o.ready()
+			t.Logf("from an empty hub to a site that is ready with its punches stored: %s", time.Since(begun).Round(10*time.Millisecond))
+		},
+		"sudo sidik-agent doctor":   func() {},
+		"sudo sidik-agent identity": func() {},
+		"sudo sidik-agent claim K7QM-2XWD-9RTA": func() {
+			code, err := protocol.ParseClaimCode(printed)
+			if err == nil {
+				err = agent.PutClaim(o.config.Data, code)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.punch(3)
+			o.start()
+			o.arrive()
+		},
+	}
+	proven := map[string]func(){
+		"sidik-provision site show samsat-belitung": func() {
+			if !strings.Contains(printed, words()) {
+				t.Errorf("the hub does not show the office's words %s:\n%s", words(), printed)
+			}
+		},
+		"sidik-provision site list": func() {
+			if !strings.Contains(printed, "diterima") || !strings.Contains(printed, "samsat-koba") {
+				t.Errorf("the list is:\n%s", printed)
+			}
+		},
+		`sidik-provision site replace samsat-belitung --reason "perangkat dicuri" --to kit`: func() {
+			eventually(t, func() bool { return !o.live.Status().Uplink.Connected }, func() string { return "the stolen machine is still connected" })
+			o.stop()
+			o.config.Data = filepath.Join(w.dir, "next machine")
+			o.arrives(kit)
+			o.arrive()
+			o.ready()
+			o.stop()
+		},
+	}
+	for _, line := range chapter(t, "Memasang di kantor cabang") {
+		if do, atOffice := office[line]; atOffice {
+			do()
+			delete(office, line)
+			continue
+		}
+		if !strings.HasPrefix(line, "sidik-provision ") {
+			t.Fatalf("the chapter tells of a command that is not tried here: %s", line)
+		}
+		cmd := exec.Command("sh", "-c", given.Replace(line))
+		cmd.Dir = w.dir
+		cmd.Env = append(os.Environ(), "SIDIK_LANG=id", "XDG_CONFIG_HOME="+filepath.Join(w.dir, "config"), "PATH="+p.programs+":"+os.Getenv("PATH"))
+		var out, said bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &said
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, said.String())
+		}
+		printed = strings.TrimSpace(out.String())
+		if prove := proven[line]; prove != nil {
+			prove()
+			delete(proven, line)
+		}
+	}
+	if len(office)+len(proven) != 0 {
+		t.Errorf("the chapter no longer tells of %d commands of the office and %d of the agency", len(office), len(proven))
+	}
+}

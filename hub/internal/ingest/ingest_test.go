@@ -400,6 +400,35 @@ func TestRostersOfASiteAreReportedByItsNewestStateOnly(t *testing.T) {
 	}
 }
 
+// Whoever stole an agent may count as high as there are numbers: the one that takes its
+// place is heard from its first word on, and is no second place of the same key.
+func TestTheAgentThatTakesAnothersPlaceIsHeard(t *testing.T) {
+	w := newWorld(t)
+	boot := "stolen"
+	rosters := func(revision uint64) func(*protocol.State) {
+		return func(s *protocol.State) {
+			s.Boot, s.Rosters = boot, []protocol.HeldRoster{{Serial: "DEMO1", Order: protocol.Seq{Life: 1, Counter: revision}}}
+		}
+	}
+	ok(t, w.take(w.store, w.state(5, 1, rosters(1)), w.state(1<<63, 1<<63, rosters(2))))
+	last := w.state(1<<63, 1<<63+1, rosters(2))
+	w.agent, boot = storetest.NewAgent(t, demo), "new"
+	ok(t, w.store.ReplaceKey(t.Context(), demo, w.agent.Key.Public().Fingerprint(), storetest.Morning().Add(time.Hour)))
+	first := w.state(1<<63, 1, rosters(3)) // two machines without a clock count alike
+	ok(t, w.take(w.store, last, first, w.state(1<<63, 2, rosters(4)), w.state(1<<63, 3, rosters(5)), first))
+	var heard []uint64
+	for _, held := range w.reported {
+		heard = append(heard, held[0].Order.Counter)
+	}
+	if !slices.Equal(heard, []uint64{1, 2, 3, 4, 5}) {
+		t.Errorf("heard %v", heard)
+	}
+	w.want(nil, protocol.ReasonKey, protocol.ReasonReplay)
+	if codes := w.codes(demo); slices.Contains(codes, ingest.ConditionKeyInTwoPlaces) {
+		t.Errorf("conditions %v", codes)
+	}
+}
+
 // keys are the hub's, the present one first.
 type keys struct {
 	seal.SealingKey

@@ -51,13 +51,16 @@ func (i *Ingest) takeState(ctx context.Context, c checked) error {
 // were counted up from one copied folder. And an agent that goes on speaking in
 // an earlier boot than another one has announced is not that other one; saying
 // once more what it said before is a replay, and no proof. A last will proves
-// nothing: the broker speaks it late.
+// nothing: the broker speaks it late. Another key is another agent, which a person let in.
 func (i *Ingest) twoPlaces(before store.State, c checked) bool {
 	site, now := c.envelope.Site, c.envelope.Seq
 	if c.retained || c.state.Status == protocol.StatusLost {
 		return false
 	}
 	switch {
+	case before.Speaker() != c.envelope.From:
+		delete(i.spoken, site)
+		return false
 	case now.Life > before.Seq.Life:
 		i.spoken[site] = before.Seq
 		return false

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 )
 
 // State is the newest state message of a site.
@@ -19,24 +20,37 @@ type State struct {
 }
 
 // SaveState keeps a state message if it comes after the one that is held; newer
-// tells. Order alone decides, never the time of receiving.
+// tells. Order alone decides, never the time of receiving. It is an order of one key's
+// words: after another agent was admitted, the former one's count says nothing, however
+// high whoever stole it has driven it.
 func (s *Store) SaveState(ctx context.Context, st State) (newer bool, err error) {
 	err = s.update(ctx, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `INSERT INTO site_state (site, life, counter, message, received) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (site) DO UPDATE SET life = excluded.life, counter = excluded.counter, message = excluded.message, received = excluded.received
-			WHERE site_state.life < excluded.life OR site_state.life = excluded.life AND site_state.counter < excluded.counter`,
-			string(st.Site), ordered(st.Seq.Life), ordered(st.Seq.Counter), st.Message, millis(st.Received))
-		if err != nil {
+		before, err := scanState(tx.QueryRowContext(ctx, stateColumns+"WHERE site = $1", string(st.Site)))
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		n, err := result.RowsAffected()
-		newer = n == 1
+		newer = err != nil || before.Seq.Less(st.Seq) || before.Speaker() != st.Speaker()
+		if !newer {
+			return nil
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO site_state (site, life, counter, message, received) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (site) DO UPDATE SET life = excluded.life, counter = excluded.counter, message = excluded.message, received = excluded.received`,
+			string(st.Site), ordered(st.Seq.Life), ordered(st.Seq.Counter), st.Message, millis(st.Received))
 		return err
 	})
 	if err != nil {
 		return false, fmt.Errorf("save state of site %s: %w", st.Site, err)
 	}
 	return newer, nil
+}
+
+// Speaker is the key that signed the message; empty where it is none.
+func (st State) Speaker() seal.KeyID {
+	e, err := protocol.Parse("", st.Message)
+	if err != nil {
+		return ""
+	}
+	return e.From
 }
 
 // State returns the newest state of a site; found is false when none ever came.

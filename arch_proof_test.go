@@ -40,6 +40,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"a tool uses a program", "provision/internal/x/x.go", importing(own + "hub/cmd/sidik-hub"), "a program is not a library"},
 		{"the network in the writer of kits", "provision/internal/kit/x.go", importing(own + "provision/internal/hubapi"), "writing one asks nobody"},
 		{"the network beside the key of releases", "provision/internal/release/x.go", importing("net/http"), "folders are carried"},
+		{"the hub in the reader of lists", "provision/internal/list/x.go", importing(own + "provision/internal/hubapi"), "a list of sites is text"},
 		{"a command in the hub's client", "provision/internal/hubapi/x.go", importing("github.com/spf13/cobra"), "knows no command"},
 		{"testing in a program", "hub/cmd/sidik-hub/x.go", importing("testing"), "test machinery"},
 		{"a log in the codec", "protocol/zk/x.go", importing("log/slog"), "do not log"},

@@ -68,6 +68,8 @@ func ourHouse() house {
 				why: "a kit is files made of values: writing one asks nobody"},
 			{packages: []string{"provision/internal/release", "provision/internal/keyfile"}, never: []string{"net", "net/http", "provision/internal/hubapi"},
 				why: "a key that is kept offline is used without a network: folders are carried"},
+			{packages: []string{"provision/internal/list"}, only: []string{"std", "protocol"}, never: []string{"net/http"},
+				why: "a list of sites is text; what becomes of them is another's"},
 			{packages: []string{"provision/internal/hubapi"}, only: []string{"std", "protocol", "protocol/durable", "protocol/seal", "protocol/trust"},
 				why: "the tool meets the hub through its API and the contract, and knows no command"},
 			{packages: []string{"agent/cmd/...", "hub/cmd/...", "provision/cmd/..."}, never: []string{"testing", "testing/..."},

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/provision/internal/hubapi"
 )
@@ -79,7 +81,7 @@ func TestWhatIsWrongWithALineAndWithAll(t *testing.T) {
 	if err == nil || !slices.Equal(h.asked, []string{"site koba", "claim koba", "site manggar", "site lepar", "claim lepar"}) {
 		t.Errorf("%v, it asks %q", err, h.asked)
 	}
-	for _, want := range []string{"baris 3: ", "baris 4: Lokasi ini belum punya mesin", "baris 5: Mesin itu tidak terdaftar", "2 baru, 0 sudah ada, 3 gagal"} {
+	for _, want := range []string{"baris 3: Nama lokasi hanya boleh", "baris 4: Lokasi ini belum punya mesin", "baris 5: Mesin itu tidak terdaftar", "2 baru, 0 sudah ada, 3 gagal"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("nothing of %q in:\n%s", want, said)
 		}
@@ -119,5 +121,31 @@ func TestReplace(t *testing.T) {
 	h.asked = nil
 	if _, err := h.runs(replace...); err == nil || !strings.Contains(err.Error(), "Hanya Admin BKPSDMD") || len(h.asked) != 0 {
 		t.Errorf("%v, it asks %q", err, h.asked)
+	}
+}
+
+// Two commands that write into one folder would end each other's codes.
+func TestOneWritesKitsIntoAFolder(t *testing.T) {
+	h := newHub(t)
+	h.sites["koba"] = &hubapi.Site{Site: "koba", Standing: hubapi.Admitted, Terminals: []protocol.Serial{"X1"}}
+	list, kits := write(t, "site,terminal\ntoboali,X2\n"), t.TempDir()
+	folder, err := os.Open(kits)
+	if err == nil {
+		err = unix.Flock(int(folder.Fd()), unix.LOCK_EX)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"koba"}, {"--csv", list}} {
+		args = append([]string{"kit", "write", "--to", kits}, args...)
+		if _, err := h.runs(args...); err == nil || !strings.Contains(err.Error(), "Perintah lain") || len(h.asked) != 0 {
+			t.Errorf("%s: %v, it asks %q", args, err, h.asked)
+		}
+	}
+	if err := folder.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if said := h.asks([]string{"claim koba"}, "kit", "write", "koba", "--to", kits); !strings.Contains(said, "sudah punya agen") {
+		t.Errorf("nothing is said about the agent that is let in: %s", said)
 	}
 }

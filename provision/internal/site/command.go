@@ -23,6 +23,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol/trust"
 	"github.com/bkpsdmd-babel/sidik/provision/internal/hubapi"
 	"github.com/bkpsdmd-babel/sidik/provision/internal/kit"
+	"github.com/bkpsdmd-babel/sidik/provision/internal/list"
 )
 
 // command is what the commands share.
@@ -135,20 +136,30 @@ func (c *command) explained(err error) error {
 		return nil
 	}
 	said := ""
-	refused, is := errors.AsType[*hubapi.Refusal](err)
-	switch {
-	case is:
+	if refused, is := errors.AsType[*hubapi.Refusal](err); is {
 		said = refusal(refused)
-	case errors.Is(err, hubapi.ErrNoLogin):
-		said = "no-login"
-	case errors.Is(err, hubapi.ErrAddress):
-		said = "address"
-	case errors.Is(err, trust.ErrRoot), errors.Is(err, trust.ErrServer):
-		said = "wrong-hub"
-	case errors.Is(err, hubapi.ErrNoKeys):
-		said = "no-keys"
-	case errors.Is(err, kit.ErrNoTerminal):
-		said = "no-terminal"
+	}
+	for _, row := range []struct {
+		is   error
+		said string
+	}{
+		{hubapi.ErrNoLogin, "no-login"},
+		{hubapi.ErrAddress, "address"},
+		{trust.ErrRoot, "wrong-hub"},
+		{trust.ErrServer, "wrong-hub"},
+		{hubapi.ErrNoKeys, "no-keys"},
+		{kit.ErrNoTerminal, "no-terminal"},
+		{protocol.ErrSiteID, "site-id"},
+		{protocol.ErrSerial, "serial"},
+		{list.ErrHead, "head"},
+		{list.ErrQuotes, "quotes"},
+		{list.ErrTwice, "twice"},
+		{errTaken, "taken"},
+	} {
+		if errors.Is(err, row.is) {
+			said = row.said
+			break
+		}
 	}
 	if said == "" {
 		return err
@@ -182,13 +193,4 @@ func when(t time.Time) string {
 		return "-"
 	}
 	return t.In(time.FixedZone("WIB", int(protocol.Zone/time.Second))).Format("2006-01-02 15:04 MST")
-}
-
-func parse(site string, terminals []string) (id protocol.SiteID, serials []protocol.Serial, err error) {
-	id, err = protocol.ParseSiteID(site)
-	for _, t := range terminals {
-		serial, wrong := protocol.ParseSerial(t)
-		serials, err = append(serials, serial), errors.Join(err, wrong)
-	}
-	return id, serials, err
 }

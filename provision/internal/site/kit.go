@@ -1,11 +1,13 @@
 package site
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
@@ -58,11 +60,19 @@ func (c *command) kit() *cobra.Command {
 }
 
 // writeOne writes one site's kit, with a new claim code, and prints its folder.
-func (c *command) writeOne(cmd *cobra.Command, h *hubapi.Client, s hubapi.Site, to string, o order) error {
+func (c *command) writeOne(cmd *cobra.Command, h *hubapi.Client, s hubapi.Site, to string, o order) (err error) {
 	way, err := h.Way(cmd.Context())
 	if err != nil {
 		return err
 	}
+	if s.Standing == hubapi.Admitted {
+		c.tell(cmd, "kit-replaces", phrase.Args{"site": s.Site})
+	}
+	taken, err := take(to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, taken.Close()) }()
 	folder, until, err := c.make(cmd, h, way, s, to, o)
 	if err != nil {
 		return err
@@ -70,6 +80,23 @@ func (c *command) writeOne(cmd *cobra.Command, h *hubapi.Client, s hubapi.Site, 
 	fmt.Fprintln(cmd.OutOrStdout(), folder)
 	c.tell(cmd, "kit-write-done", phrase.Args{"site": s.Site, "until": when(until)})
 	return nil
+}
+
+// errTaken says that two write kits into one folder: each would end the other's codes.
+var errTaken = errors.New("somebody else is writing kits into this folder")
+
+// take makes a folder of kits ours until it is closed.
+func take(to string) (folder *os.File, err error) {
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return nil, fmt.Errorf("make folder of kits: %w", err)
+	}
+	if folder, err = os.Open(to); err != nil {
+		return nil, fmt.Errorf("open folder of kits: %w", err)
+	}
+	if err := unix.Flock(int(folder.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", errTaken, err), folder.Close())
+	}
+	return folder, nil
 }
 
 // make asks for a claim code as the last thing before it is written: the code of the
@@ -82,9 +109,6 @@ func (c *command) make(cmd *cobra.Command, h *hubapi.Client, way hubapi.Way, s h
 		if _, err := os.Stat(p); err != nil {
 			return "", until, fmt.Errorf("--package: %w", err)
 		}
-	}
-	if err := os.MkdirAll(to, 0o700); err != nil {
-		return "", until, fmt.Errorf("make folder of kits: %w", err)
 	}
 	claim, err := h.Claim(cmd.Context(), s.Site, protocol.Serial(o.terminal), o.hours)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 	"github.com/bkpsdmd-babel/sidik/provision/internal/hubapi"
+	"github.com/bkpsdmd-babel/sidik/provision/internal/list"
 )
 
 func (c *command) site() *cobra.Command {
@@ -30,9 +31,9 @@ func (c *command) add() *cobra.Command {
 			if csv != "" {
 				return c.withHub(cmd, func(h *hubapi.Client) error { return c.addAll(cmd, h, csv) })
 			}
-			id, serials, err := parse(args[0], terminals)
+			id, serials, err := list.Parse(args[0], terminals)
 			if err != nil {
-				return err
+				return c.explained(err)
 			}
 			return c.withHub(cmd, func(h *hubapi.Client) error {
 				s, err := h.Register(cmd.Context(), id, serials)
@@ -193,7 +194,7 @@ func (c *command) claim() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := protocol.ParseSiteID(args[0])
 			if err != nil {
-				return err
+				return c.explained(err)
 			}
 			return c.withHub(cmd, func(h *hubapi.Client) error { return c.makeClaim(cmd, h, id, o) })
 		},

@@ -2,7 +2,6 @@ package sidik_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -14,14 +13,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/agent"
-	"github.com/bkpsdmd-babel/sidik/hub"
+	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk"
 )
 
@@ -45,9 +43,9 @@ func (d *diary) bytes() []byte {
 
 // TestNothingTellsASecret lets a hub and its agents do all that has to do with secrets, and
 // things that go wrong with them. Then neither their logs in full, nor metrics, conditions,
-// states, what their commands say, errors, nor any other file of theirs holds a piece of a
-// private key, of a template, of a claim code, of a communication key, or of what lets
-// somebody in at the pages.
+// states, what their commands say, errors, a kit beside its code, nor any other file of theirs
+// holds a piece of a private key, of a template, of a claim code, of a communication key, or of
+// what lets somebody in at the pages.
 func TestNothingTellsASecret(t *testing.T) {
 	w := certifiedWorld(t, 4*time.Second)
 	log, secrets, programs := &diary{}, newHidden(), build(t)
@@ -75,6 +73,40 @@ func TestNothingTellsASecret(t *testing.T) {
 	token := ask(t, http.MethodPost, pages+"/api/v1/tokens", "", fmt.Sprintf(`{"name":"ani","password":%q,"purpose":"alat"}`, password))
 	secrets.text("token", regexp.MustCompile(`sidik_\w+`).FindString(token))
 	said["an answer to a token of nobody"] = []byte(ask(t, http.MethodGet, pages+"/api/v1/me", regexp.MustCompile(`sidik_\w+`).FindString(token)+"x", ""))
+
+	// A kit has its code in one file, and nothing else that is secret.
+	away := t.TempDir() // the provider's own machine
+	p := provider{w, programs, filepath.Join(away, "provision.json"), pages, filepath.Join(away, "password.txt")}
+	if err := os.WriteFile(p.password, []byte(password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kits := filepath.Join(w.dir, "kits")
+	for _, command := range []string{"login --hub " + pages + " --root " + string(w.root.Fingerprint()) + " --name ani --password-file " + p.password,
+		"site add smkn-1-koba --terminal X100C0000003", "kit write smkn-1-koba --to " + kits, "site show smkn-1-koba", "site list"} {
+		out, told, err := p.tries(strings.Fields(command)...)
+		if err != nil {
+			t.Fatalf("sidik-provision %s: %v, %s", command, err, told)
+		}
+		said["sidik-provision "+command] = []byte(out + told)
+	}
+	for file, hide := range map[string]func(text string){
+		p.profile: func(text string) {
+			secrets.text("token of the provider", regexp.MustCompile(`sidik_\w+`).FindString(text))
+		},
+		filepath.Join(kits, "smkn-1-koba", "claim"): func(text string) {
+			code, err := protocol.ParseClaimCode(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			secrets.code("code of a kit", code)
+		},
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hide(string(text))
+	}
 
 	// A finger travels from the agency to an office; certificates are renewed meanwhile.
 	agency, samsat := w.keptOffice(op, "bkpsdmd", "agency"), w.keptOffice(op, "samsat-belitung", "samsat")
@@ -180,57 +212,6 @@ func (w *world) filesBesideKeys(said map[string][]byte) {
 	})
 	if err != nil {
 		w.t.Fatal(err)
-	}
-}
-
-// damaged is what hub and agent say of each of their key files when half of it is gone.
-func (w *world) damaged(o *office) map[string]string {
-	t := w.t
-	t.Helper()
-	said := map[string]string{}
-	for who, folder := range map[string]string{"hub": w.hubData(), "agent": o.config.Data} {
-		names, err := filepath.Glob(filepath.Join(folder, "*.key"))
-		if err != nil || len(names) < 2 {
-			t.Fatalf("key files of the %s: %q, %v", who, names, err)
-		}
-		for _, name := range append(names, filepath.Join(folder, "pass.json")) {
-			whole, err := os.ReadFile(name)
-			if os.IsNotExist(err) {
-				continue
-			}
-			if err == nil {
-				err = os.WriteFile(name, whole[:len(whole)/2], 0o600)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if who == "hub" {
-				w.ends(said, name)
-			} else if a, err := agent.Open(t.Context(), agent.Options{Config: o.config, Logger: w.logger("damaged")}); err != nil {
-				said["error of "+name] = err.Error()
-			} else if err := a.Close(); err != nil { // it set the file aside
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(name, whole, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	aside, err := filepath.Glob(filepath.Join(w.dir, "*", "*.damaged"))
-	if err != nil || slices.ContainsFunc(aside, func(name string) bool { return os.Remove(name) != nil }) {
-		t.Fatalf("%q: %v", aside, err)
-	}
-	return said
-}
-
-// ends runs a hub that cannot run.
-func (w *world) ends(said map[string]string, name string) {
-	w.t.Helper()
-	ctx, stop := context.WithTimeout(w.t.Context(), patience)
-	defer stop()
-	err := hub.Run(ctx, hub.Config{Data: w.hubData(), MQTT: w.listen, Agents: w.door, Pages: "127.0.0.1:0", Logger: w.logger("damaged"), Ready: func(hub.Addresses) { stop() }})
-	if err != nil {
-		said["error of "+name] = err.Error()
 	}
 }
 

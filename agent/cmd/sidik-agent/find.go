@@ -21,6 +21,7 @@ import (
 // search is one look for terminals by a technician.
 type search struct {
 	*technician
+	config  string // file that says which terminals are ours; empty: nobody knows
 	subnets []string
 	port    uint16
 	scan    finder.Scan
@@ -42,7 +43,7 @@ func (t *technician) find() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringSliceVar(&s.subnets, "subnet", nil, t.catalogue.Say(t.lang, "finder.flag-subnet", nil))
 	flags.Uint16Var(&s.port, "port", finder.Port, t.catalogue.Say(t.lang, "finder.flag-port", nil))
-	flags.StringVar(&t.file, "config", "", t.catalogue.Say(t.lang, "finder.flag-config", nil))
+	flags.StringVar(&s.config, "config", "", t.catalogue.Say(t.lang, "finder.flag-config", nil))
 	return cmd
 }
 
@@ -98,7 +99,8 @@ func (s *search) prepare(cmd *cobra.Command) (err error) {
 	}
 	var subnets []config.Subnet
 	s.scan.Keys = []uint32{s.commKey}
-	if s.file != "" {
+	if s.config != "" {
+		s.file = s.config
 		c, err := s.load()
 		if err != nil {
 			return err
@@ -149,7 +151,7 @@ func (s *search) fields(a finder.Answer) []field {
 	case ours:
 		kind = "ours"
 		s.ours[a.Serial] = false
-	case s.file != "":
+	case s.config != "":
 		kind = "foreign"
 	}
 	return []field{{"address", a.Address}, {"network", a.Network}, {"serial", serial}, {"terminal", kind}}

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -52,7 +53,8 @@ type agency struct {
 	mu       sync.Mutex // guards what follows
 	document []byte
 	code     protocol.ClaimCode
-	admitted seal.PublicKey // zero: nobody
+	bound    protocol.Serial // the code is, to this terminal; empty: to none
+	admitted seal.PublicKey  // zero: nobody
 	newest   protocol.Seq
 	serial   int64         // of the certificate that was given last
 	life     time.Duration // of certificates; to be renewed at once where it is 0
@@ -151,6 +153,8 @@ func (a *agency) judge(e protocol.Envelope) (public any, denial protocol.DenialC
 		switch {
 		case c.Code.Hash() != a.code.Hash():
 			return nil, protocol.DeniedUnknown
+		case a.bound != "" && !slices.Contains(c.Terminals, a.bound):
+			return nil, protocol.DeniedTerminal
 		case a.admitted.IsZero():
 			a.admitted = c.Key
 		case a.admitted != c.Key:

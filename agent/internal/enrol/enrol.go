@@ -69,7 +69,8 @@ const claimFile = "claim"
 // checkEvery is how often it is looked whether a certificate is due.
 const checkEvery = time.Minute
 
-// lookEvery is how often it is looked whether somebody has put a claim code there.
+// lookEvery is how often it is looked whether somebody has put a claim code there, or a
+// terminal has answered.
 const lookEvery = 2 * time.Second
 
 // attemptTime is for one request, on a line of 20 kbit/s too.
@@ -123,6 +124,7 @@ func (n *Enrolment) note(err error) {
 func (n *Enrolment) Run(ctx context.Context) error {
 	wait := n.o.RetryMin
 	for {
+		before := n.look()
 		next := n.soon()
 		if n.due() {
 			err := n.attempt(ctx)
@@ -136,20 +138,19 @@ func (n *Enrolment) Run(ctx context.Context) error {
 				next, wait = n.soon(), n.o.RetryMin
 			}
 		}
-		if !n.pause(ctx, next+rand.N(next/4+1)) { // 300 sites do not come at once
+		if !n.pause(ctx, next+rand.N(next/4+1), before) { // 300 sites do not come at once
 			return nil
 		}
 	}
 }
 
-// pause waits, but no longer than until somebody has put another claim code there.
+// pause waits, but no longer than until an attempt may end otherwise than it did.
 // It reports false when ctx has ended.
-func (n *Enrolment) pause(ctx context.Context, wait time.Duration) bool {
+func (n *Enrolment) pause(ctx context.Context, wait time.Duration, before chances) bool {
 	done := time.NewTimer(wait)
 	defer done.Stop()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	before := n.codeFile()
 	for {
 		select {
 		case <-ctx.Done():
@@ -157,20 +158,27 @@ func (n *Enrolment) pause(ctx context.Context, wait time.Duration) bool {
 		case <-done.C:
 			return true
 		case <-look.C:
-			if now := n.codeFile(); now != "" && now != before {
+			now := n.look()
+			if now.code != "" && now.code != before.code || now.terminals > before.terminals {
 				return true
 			}
 		}
 	}
 }
 
-// codeFile is what stands in the claim file, or empty.
-func (n *Enrolment) codeFile() string {
-	text, err := os.ReadFile(filepath.Join(n.o.Dir, claimFile))
-	if err != nil {
-		return ""
+// chances are what an attempt depends on here: the code that somebody has put there, and
+// how many terminals have answered, which a code may be bound to.
+type chances struct {
+	code      string
+	terminals int
+}
+
+func (n *Enrolment) look() chances {
+	c := chances{terminals: len(n.o.Terminals())}
+	if text, err := os.ReadFile(filepath.Join(n.o.Dir, claimFile)); err == nil {
+		c.code = string(text)
 	}
-	return string(text)
+	return c
 }
 
 // soon is how long to wait until it is looked again whether a certificate is due.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,6 +251,58 @@ func TestRunGetsInAndStaysIn(t *testing.T) {
 	}
 	if c := m.Conditions(); certificate(m.keys) == 0 || m.typed() || len(c) != 0 {
 		t.Errorf("certificate %d, code kept %v, conditions %v", certificate(m.keys), m.typed(), c)
+	}
+}
+
+// A code that is bound to a terminal is brought again when a terminal has answered, and one
+// that somebody types at once, however long the pause is by then.
+func TestAPauseEndsWhenThereIsAnotherChance(t *testing.T) {
+	for name, row := range map[string]struct {
+		bound protocol.Serial
+		typed func(a *agency) protocol.ClaimCode // at first
+	}{
+		"a terminal answers":    {"T-1", func(a *agency) protocol.ClaimCode { return a.code }},
+		"another code is typed": {"", func(*agency) protocol.ClaimCode { return protocol.NewClaimCode() }},
+		"the code is typed":     {"", func(*agency) protocol.ClaimCode { return protocol.ClaimCode{} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAgency(t)
+			a.life, a.bound = time.Hour, row.bound
+			m := newMachine(t, a, row.typed(a))
+			var answered atomic.Bool
+			refused := make(chan struct{}, 9)
+			m.Enrolment = enrol.New(enrol.Options{
+				Site: site, Hub: a.server.URL, Dir: m.dir, Boot: 1, Keyring: m.keys, Now: clock, Logger: slog.New(slog.DiscardHandler), RetryMin: time.Hour,
+				Terminals: func() []protocol.Serial {
+					if answered.Load() {
+						return []protocol.Serial{"T-1"}
+					}
+					return []protocol.Serial{}
+				},
+				Changed: func() { refused <- struct{}{} },
+			})
+			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+			defer stop()
+			done := make(chan error, 1)
+			go func() { done <- m.Run(ctx) }() // waited for below
+			<-refused
+			answered.Store(true)
+			if _, err := enrol.PutCode(m.dir, a.code); err != nil {
+				t.Fatal(err)
+			}
+			for certificate(m.keys) == 0 {
+				select {
+				case <-m.keys.Changed():
+				case <-ctx.Done():
+					t.Fatal("it goes on waiting")
+				}
+			}
+			stop()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

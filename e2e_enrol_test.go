@@ -64,7 +64,7 @@ func TestACodeLetsOneMachineIn(t *testing.T) {
 
 	other.start()
 	other.shows("enrol-claim-used")
-	if other.live.Status().Uplink.Connected || other.pass() != "" {
+	if other.live.Load().Status().Uplink.Connected || other.pass() != "" {
 		t.Error("the second machine has a line or a certificate")
 	}
 	other.stop()
@@ -105,12 +105,12 @@ func TestAShutOutSiteComesBackOnANewMachine(t *testing.T) {
 	o.start()
 	o.arrive()
 	op.says("site", "revoke", string(o.site), "--reason", "stolen")
-	eventually(t, func() bool { return !o.live.Status().Uplink.Connected }, func() string { return "the line of a site that was shut out stands" })
+	eventually(t, func() bool { return !o.live.Load().Status().Uplink.Connected }, func() string { return "the line of a site that was shut out stands" })
 	o.punch(5)
-	eventually(t, func() bool { return o.live.Status().State.Backlog.Punches == 5 }, func() string {
-		return fmt.Sprintf("%d punches wait, want 5", o.live.Status().State.Backlog.Punches)
+	eventually(t, func() bool { return o.live.Load().Status().State.Backlog.Punches == 5 }, func() string {
+		return fmt.Sprintf("%d punches wait, want 5", o.live.Load().Status().State.Backlog.Punches)
 	})
-	if o.live.Status().Uplink.Connected {
+	if o.live.Load().Status().Uplink.Connected {
 		t.Error("a site that was shut out is back")
 	}
 	o.stop()
@@ -159,10 +159,10 @@ func TestKeysAreReplacedWhileASiteSleeps(t *testing.T) {
 	})
 	o.punch(5)
 	o.start()
-	eventually(t, func() bool { return o.live.Status().Uplink.Refused[protocol.ReasonKey] > 0 }, func() string {
-		return fmt.Sprintf("nothing of the thief is refused: %+v", o.live.Status().Uplink)
+	eventually(t, func() bool { return o.live.Load().Status().Uplink.Refused[protocol.ReasonKey] > 0 }, func() string {
+		return fmt.Sprintf("nothing of the thief is refused: %+v", o.live.Load().Status().Uplink)
 	})
-	if waiting := o.live.Status().State.Backlog.Punches; waiting < 5 {
+	if waiting := o.live.Load().Status().State.Backlog.Punches; waiting < 5 {
 		t.Errorf("%d punches wait for a receipt of the agency's hub, want the last 5 at least", waiting)
 	}
 	thief.end(t)

@@ -359,9 +359,9 @@ func TestAHostileBrokerChangesNothing(t *testing.T) {
 	if n := len(agency.terminal.Users()); n != 10 {
 		t.Errorf("the observed terminal has %d users, want 10", n)
 	}
-	eventually(t, func() bool { return samsat.live.Status().Uplink.HubPresent }, func() string { return "the office does not hear the hub" })
+	eventually(t, func() bool { return samsat.live.Load().Status().Uplink.HubPresent }, func() string { return "the office does not hear the hub" })
 	// Of all the lists that the terminal ever got, only the last one counts.
-	replays := func() uint64 { return samsat.live.Status().Uplink.Refused[protocol.ReasonReplay] }
+	replays := func() uint64 { return samsat.live.Load().Status().Uplink.Refused[protocol.ReasonReplay] }
 	before, old := replays(), c.olderThanNewest(protocol.Topic{Site: samsat.site, Kind: protocol.KindRoster, Serial: protocol.Serial(samsat.terminal.Serial())})
 	if len(old) == 0 {
 		t.Fatal("the terminal got one list only: nothing can be replayed")
@@ -382,7 +382,7 @@ func TestAHostileBrokerChangesNothing(t *testing.T) {
 	t.Logf("attacks: %v", c.done)
 	refused := map[protocol.Reason]uint64{}
 	for _, o := range offices {
-		for reason, n := range o.live.Status().Uplink.Refused {
+		for reason, n := range o.live.Load().Status().Uplink.Refused {
 			refused[reason] += n
 		}
 	}

@@ -161,7 +161,7 @@ func TestAKitBringsASiteUp(t *testing.T) {
 
 	// Its machine is stolen: nothing of it counts, and the next one comes with one command.
 	kit = p.does("site", "replace", "samsat-koba", "--reason", "dicuri", "--to", kits)
-	eventually(t, func() bool { return !o.live.Status().Uplink.Connected }, func() string { return "the stolen machine is still connected" })
+	eventually(t, func() bool { return !o.live.Load().Status().Uplink.Connected }, func() string { return "the stolen machine is still connected" })
 	o.stop()
 	o.punch(4)
 	o.config.Data = filepath.Join(w.dir, "new machine")

@@ -160,8 +160,8 @@ func TestAnOfficeWithoutALineCollects(t *testing.T) {
 		o := w.newOffice("sman-1-lepar-pongok", "tft-k40", 500)
 		o.config.Hub = w.broken("tcp://no-such-host.invalid:1883")
 		o.start()
-		eventually(t, func() bool { return o.live.Status().State.Backlog.Punches == 500 },
-			func() string { return fmt.Sprintf("the agent holds %+v", o.live.Status().State.Backlog) })
+		eventually(t, func() bool { return o.live.Load().Status().State.Backlog.Punches == 500 },
+			func() string { return fmt.Sprintf("the agent holds %+v", o.live.Load().Status().State.Backlog) })
 		o.stop()
 
 		// Weeks later there is a line, and a hub.

@@ -102,7 +102,7 @@ func TestTheChapterForABranchOffice(t *testing.T) {
 			}
 		},
 		`sidik-provision site replace samsat-belitung --reason "perangkat dicuri" --to kit`: func() {
-			eventually(t, func() bool { return !o.live.Status().Uplink.Connected }, func() string { return "the stolen machine is still connected" })
+			eventually(t, func() bool { return !o.live.Load().Status().Uplink.Connected }, func() string { return "the stolen machine is still connected" })
 			o.stop()
 			o.config.Data = filepath.Join(w.dir, "next machine")
 			o.arrives(kit)

@@ -70,7 +70,7 @@ func (o operator) enforce(at *office, act ...string) {
 	eventually(o.w.t, func() bool {
 		return strings.Contains(o.says("finding", "list", serial), ", read ")
 	}, func() string {
-		return fmt.Sprintf("terminal %s was not read; its agent: %+v", serial, at.live.Status())
+		return fmt.Sprintf("terminal %s was not read; its agent: %+v", serial, at.live.Load().Status())
 	})
 	said := o.says("campaign", "add", "Validasi Demo", "--unit", at.unit, "--lead", "Citra Demo")
 	campaign := regexp.MustCompile(`Campaign (\d+)`).FindStringSubmatch(said)[1]

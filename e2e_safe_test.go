@@ -47,7 +47,7 @@ func TestAHubFromTheSafe(t *testing.T) {
 	before := agency.pass()
 	agency.start()
 	agency.arriveAtLeast()
-	eventually(t, func() bool { return agency.live.Status().State.Backlog.Punches == 0 }, func() string { return "no receipt of the restored hub counts" })
+	eventually(t, func() bool { return agency.live.Load().Status().State.Backlog.Punches == 0 }, func() string { return "no receipt of the restored hub counts" })
 	if agency.pass() != before {
 		t.Error("the agent had to ask for another certificate")
 	}

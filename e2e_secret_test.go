@@ -149,12 +149,12 @@ func TestNothingTellsASecret(t *testing.T) {
 	other.start()
 	other.shows("enrol-claim-used")
 	op.says("site", "revoke", string(samsat.site), "--reason", "stolen")
-	eventually(t, func() bool { return !samsat.live.Status().Uplink.Connected }, func() string { return "the line of a site that was shut out stands" })
+	eventually(t, func() bool { return !samsat.live.Load().Status().Uplink.Connected }, func() string { return "the line of a site that was shut out stands" })
 
 	// What is said of it all.
 	for _, o := range []*office{agency, samsat, &other} {
 		secrets.files(t, o.config.Data)
-		status, err := json.Marshal(o.live.Status())
+		status, err := json.Marshal(o.live.Load().Status())
 		if err != nil {
 			t.Fatal(err)
 		}

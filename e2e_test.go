@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -197,8 +198,8 @@ type office struct {
 	unit     string // that the terminal serves, where one was registered
 	terminal *zktest.Terminal
 	config   config.Config
-	agent    *running // nil while it is stopped
-	live     *agent.Agent
+	agent    *running                     // nil while it is stopped
+	live     *atomic.Pointer[agent.Agent] // another one after each restart
 }
 
 // newOffice makes a terminal of a profile with some punches, and an agent's
@@ -297,15 +298,30 @@ func (o *office) admit() {
 func (o *office) start() {
 	t := o.w.t
 	t.Helper()
-	a, err := agent.Open(t.Context(), agent.Options{
+	options := agent.Options{
 		Config: o.config, Version: "test", Logger: o.w.logger(string(o.site)),
 		StateEvery: 2 * time.Second, ResendAfter: 2 * time.Second, RetryMin: 100 * time.Millisecond, BackoffMax: 2 * time.Second,
-	})
+		TrySettings: 5 * time.Second,
+	}
+	a, err := agent.Open(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.live = a
-	o.agent = run(func(ctx context.Context) error { return errors.Join(a.Run(ctx), a.Close()) })
+	live := &atomic.Pointer[agent.Agent]{}
+	live.Store(a)
+	o.live = live
+	o.agent = run(func(ctx context.Context) error {
+		for {
+			err := errors.Join(a.Run(ctx), a.Close())
+			if !errors.Is(err, agent.ErrRestart) {
+				return err
+			}
+			if a, err = agent.Open(ctx, options); err != nil { // as the program does
+				return err
+			}
+			live.Store(a)
+		}
+	})
 }
 
 func (o *office) stop() {
@@ -392,9 +408,9 @@ func (o *office) punch(n int) {
 func (o *office) shows(code string) {
 	o.w.t.Helper()
 	eventually(o.w.t, func() bool {
-		return slices.ContainsFunc(o.live.Status().State.Conditions, func(c protocol.Condition) bool { return c.Code == code })
+		return slices.ContainsFunc(o.live.Load().Status().State.Conditions, func(c protocol.Condition) bool { return c.Code == code })
 	}, func() string {
-		return fmt.Sprintf("the agent does not show %s but %+v", code, o.live.Status().State.Conditions)
+		return fmt.Sprintf("the agent does not show %s but %+v", code, o.live.Load().Status().State.Conditions)
 	})
 }
 

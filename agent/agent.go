@@ -27,6 +27,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/keyring"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/outbox"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/panel"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/settings"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal/zkdriver"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/uplink"
@@ -44,9 +45,10 @@ type Options struct {
 	// Check examines a buffer file before it is opened, in another process,
 	// because a damaged one can end the process that maps it.
 	Check func(ctx context.Context, path string) error
-	Pins  panel.Pins // of the panel; the zero value is none
+	Pins  func(config.Panel) panel.Pins // of this machine; nil: none
 	// Lines may be empty: intervals of the uplink for tests.
 	StateEvery, ResendAfter, RetryMin, BackoffMax time.Duration
+	TrySettings                                   time.Duration // in which settings have to reach the hub; zero: 10 minutes
 	// Pulse hears from the loops that read terminals and talk to the hub; may be nil.
 	Pulse *pulse.Pulse
 }
@@ -100,6 +102,7 @@ type Agent struct {
 	collect *collect.Collector
 	health  *health.Health
 	uplink  *uplink.Uplink
+	set     *settings.Settings
 	apply   *apply.Applier
 	jobs    *job.Jobs
 	panel   *panel.Panel
@@ -110,6 +113,10 @@ type Agent struct {
 func Open(ctx context.Context, o Options) (*Agent, error) {
 	if err := os.MkdirAll(o.Config.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
+	}
+	set, err := openSettings(&o)
+	if err != nil {
+		return nil, err
 	}
 	clock, err := clock.Open(clock.Options{Dir: o.Config.Data, Built: o.Built, Logger: o.Logger})
 	if err != nil {
@@ -137,7 +144,7 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 		o.Logger.Error("the buffer was damaged; every terminal is read again from the start",
 			"moved_to", opening.Quarantined, "salvaged", opening.Salvaged)
 	}
-	a := &Agent{o: o, site: protocol.SiteID(o.Config.Site), started: time.Now(), clock: clock, keys: keys, buffer: b}
+	a := &Agent{o: o, site: protocol.SiteID(o.Config.Site), started: time.Now(), clock: clock, keys: keys, set: set, buffer: b}
 	a.finder = a.newFinder()
 	drivers := drivers(o.Config.Terminals, a.finder)
 	out, err := outbox.Open(outbox.Options{Site: a.site, Dir: filepath.Join(o.Config.Data, rosterFolder), Changed: func() { a.jobs.Wake() }})
@@ -162,14 +169,18 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	})
 	a.enrol = a.newEnrolment(o.Config.Hub)
 	a.health = health.New(health.Options{
-		Key: keys.Identity().Public(), Version: o.Version, Buffer: b, Terminals: a.collect, Finder: a.finder, Rosters: a.apply, Enrolled: a.enrolled, Clock: clock.State,
+		Key: keys.Identity().Public(), Version: o.Version, Buffer: b, Terminals: a.collect, Finder: a.finder, Rosters: a.apply, Settings: set, Enrolled: a.enrolled, Clock: clock.State,
 	})
 	a.uplink = uplink.New(uplink.Options{
 		Site: a.site, Key: keys.Identity(), Hub: keys, Line: line{keys, o.Config.Hub.Broker},
-		Buffer: b, Health: a.health, Holdings: a.apply, Jobs: a.jobs, Outbox: out, Now: a.now, Receipt: a.receipt, Logger: o.Logger,
+		Buffer: b, Health: a.health, Holdings: a.apply, Jobs: a.jobs, Outbox: out, Settings: set, Now: a.now, Receipt: a.receipt, Logger: o.Logger,
 		StateEvery: o.StateEvery, ResendAfter: o.ResendAfter, BackoffMax: o.BackoffMax, Pulse: o.Pulse,
 	})
-	a.panel = panel.New(panel.Options{Pins: o.Pins, Site: a.office, Read: a.readAll, Log: o.Logger})
+	var pins panel.Pins
+	if o.Pins != nil {
+		pins = o.Pins(o.Config.Panel)
+	}
+	a.panel = panel.New(panel.Options{Pins: pins, Site: a.office, Read: a.readAll, Log: o.Logger})
 	return a, nil
 }
 
@@ -260,7 +271,8 @@ func (a *Agent) receipt(o buffer.Outcome) {
 func (a *Agent) Close() error { return a.buffer.Close() }
 
 // Run collects and sends until ctx ends, and returns when nothing of the agent
-// runs any more. Neither a terminal nor a line that is down is an error.
+// runs any more. Neither a terminal nor a line that is down is an error. ErrRestart asks
+// for another start, with another configuration.
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -281,6 +293,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("apply", a.apply.Run)
 	start("jobs", a.jobs.Run)
 	start("uplink", a.uplink.Run)
+	start("settings", a.trySettings)
 	start("panel", a.panel.Run)
 	start("control", func(ctx context.Context) error { return control.Serve(ctx, a.o.Config.Data, a) })
 	start("prune", a.prune)

@@ -33,6 +33,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/pull"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/retention"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/rosters"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/settings"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
@@ -174,7 +175,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		h.brokers = []string{h.broker.URL()}
 	}
 	h.dispatch = dispatch.New(dispatch.Options{
-		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Key: keys.Signing(), Keys: keys.Document().Message(), Version: c.Version, Logger: c.Logger, Pulse: c.Pulse,
+		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Documents: documents(settings.New(s)), Key: keys.Signing(), Keys: keys.Document().Message(), Version: c.Version, Logger: c.Logger, Pulse: c.Pulse,
 		Sent: func(n int) {
 			for range n {
 				h.metrics.Receipt()

@@ -159,6 +159,9 @@ func messages(t testing.TB) map[string]message {
 	}
 	keeping := state
 	keeping.Rosters = []protocol.HeldRoster{{Serial: "X100C0001", Order: protocol.Seq{Life: 3, Counter: 7}}, {Serial: "X100C0002"}}
+	configured := state
+	configured.Config = protocol.ConfigState{Order: protocol.Seq{Life: 3, Counter: 1}, Trying: protocol.Seq{Life: 3, Counter: 3},
+		Refused: protocol.Seq{Life: 3, Counter: 2}, Reason: "unreadable", Detail: `unknown key "rush"`}
 	ofTerminal := func(e protocol.Envelope) protocol.Envelope {
 		e.Subject = "X100C0001"
 		return e
@@ -176,6 +179,8 @@ func messages(t testing.TB) map[string]message {
 	return map[string]message{
 		"state":         {of(up, protocol.KindState, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 1)}), state, agent},
 		"state-rosters": {of(up, protocol.KindState, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 6)}), keeping, agent},
+		"state-config":  {of(up, protocol.KindState, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 10)}), configured, agent},
+		"config":        {of(down, protocol.KindConfig, protocol.Seq{Life: 3, Counter: 3}), protocol.Config{Settings: "[apply]\nrush = [\"07:00-08:00\"]\n"}, hub},
 		"state-will":    {will, lost, agent},
 		"punches":       {of(up, protocol.KindPunches, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 2)}), s, agent},
 		"receipt":       {of(down, protocol.KindReceipt, protocol.Seq{Life: 3, Counter: 18}), receipt, hub},

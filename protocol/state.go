@@ -29,6 +29,7 @@ type State struct {
 	Rosters []HeldRoster `json:"rosters,omitempty"`
 	// Release is how far the newest order of a release is; nil: none was given.
 	Release *ReleaseState `json:"release,omitempty"`
+	Config  ConfigState   `json:"config,omitzero"`
 }
 
 // HeldRoster is the order of the newest roster of one terminal that its agent could
@@ -131,7 +132,9 @@ func (s State) Check() error {
 		return errors.New("state with more conditions or terminals than one site can have")
 	}
 	if s.Release != nil {
-		return s.Release.Check()
+		if err := s.Release.Check(); err != nil {
+			return err
+		}
 	}
-	return nil
+	return s.Config.Check()
 }

@@ -28,6 +28,7 @@ const (
 	KindProgress Kind = "progress" // up: how far a job is, and what became of it
 
 	KindRelease Kind = "release" // down: which signed release of the agent to run
+	KindConfig  Kind = "config"  // down: what the agency has set for the agent
 )
 
 // Direction says who writes a kind.
@@ -50,7 +51,7 @@ type kindRule struct {
 
 // rules is the table of the kinds. The rights of agents on a broker are made from it:
 // a kind that is missing here is refused everywhere.
-func rules() [13]kindRule {
+func rules() [14]kindRule {
 	return [...]kindRule{
 		{kind: KindState, direction: Up, retained: true},
 		{kind: KindPunches, direction: Up},
@@ -68,6 +69,7 @@ func rules() [13]kindRule {
 		{kind: KindProgress, direction: Up},
 
 		{kind: KindRelease, direction: Down, retained: true},
+		{kind: KindConfig, direction: Down, retained: true},
 	}
 }
 

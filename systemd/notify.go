@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -51,35 +52,61 @@ type Life struct {
 	Pulse  *pulse.Pulse    // the program is alive while none of its loops stands still
 	Status func() string   // one line for people; nil: none
 	Logger *slog.Logger
+	Again  error // nil or what the program ends with when it starts anew in its own place, and does not stop
+}
+
+// Environ is what the program needs in its environment to start anew in its own place.
+func (m Manager) Environ() (list []string) {
+	if m.socket != "" {
+		list = append(list, "NOTIFY_SOCKET="+m.socket)
+	}
+	if m.watchdog > 0 {
+		list = append(list, fmt.Sprintf("WATCHDOG_USEC=%d", m.watchdog.Microseconds()), fmt.Sprintf("WATCHDOG_PID=%d", os.Getpid()))
+	}
+	return list
 }
 
 // Run runs a program and returns what it returns. Meanwhile it tells the manager that
 // the program is ready, then again and again how it is and that it is alive, and at last
-// that it stops. A loop that stands still silences it: ending us is the manager's part.
+// that it stops, unless it starts anew. A loop that stands still silences it: ending us is the manager's part.
 func (m Manager) Run(ctx context.Context, l Life, program func(context.Context) error) error {
-	ctx, end := context.WithCancel(ctx)
+	ended := make(chan struct{})
 	var keeping sync.WaitGroup
-	keeping.Go(func() { m.keep(ctx, l) })
-	defer keeping.Wait()
-	defer end()
-	return program(ctx)
+	keeping.Go(func() { m.keep(ctx, l, ended) })
+	err := program(ctx)
+	close(ended)
+	keeping.Wait()
+	if ctx.Err() == nil && (l.Again == nil || !errors.Is(err, l.Again)) {
+		m.stopping(l)
+	}
+	return err
 }
 
-// keep speaks to the manager until ctx ends.
-func (m Manager) keep(ctx context.Context, l Life) {
+// keep speaks to the manager until the program ended, and says at once when it is asked
+// to stop.
+func (m Manager) keep(ctx context.Context, l Life, ended <-chan struct{}) {
 	if m.socket == "" {
 		return
 	}
 	select {
+	case <-ended:
 	case <-ctx.Done():
 	case <-l.Ready:
-		m.follow(ctx, l)
+		m.follow(ctx, l, ended)
 	}
-	m.tell(l.Logger, "STOPPING=1")
+	if ctx.Err() != nil {
+		m.stopping(l)
+	}
 }
 
-// follow lives from readiness to the end.
-func (m Manager) follow(ctx context.Context, l Life) {
+func (m Manager) stopping(l Life) {
+	if m.socket != "" {
+		m.tell(l.Logger, "STOPPING=1")
+	}
+}
+
+// follow lives from readiness to the end, or to the wish that it ends.
+func (m Manager) follow(ctx context.Context, l Life, ended <-chan struct{}) {
 	every := restate
 	if m.watchdog > 0 {
 		every = m.watchdog / 2
@@ -110,6 +137,8 @@ func (m Manager) follow(ctx context.Context, l Life) {
 		}
 		select {
 		case <-ctx.Done():
+			return
+		case <-ended:
 			return
 		case <-tick.C:
 		}

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -248,4 +250,34 @@ func (b *safeBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+// A program that starts anew in its own place never told that it stops: the manager would
+// wait for its end, and then end it. What it needs to speak again is kept for it.
+func TestProgramThatStartsAnewDoesNotStop(t *testing.T) {
+	other, m := listen(t, filepath.Join(t.TempDir(), "notify"), time.Minute)
+	ready := make(chan struct{})
+	close(ready)
+	l := systemd.Life{Ready: ready, Pulse: pulse.New(), Logger: slog.New(slog.DiscardHandler), Again: errProgram}
+	run := func(err error) {
+		t.Helper()
+		if got := m.Run(t.Context(), l, func(context.Context) error { other.next(); return fmt.Errorf("ended: %w", err) }); !errors.Is(got, err) {
+			t.Errorf("Run = %v, want %v", got, err)
+		}
+	}
+	run(errProgram)
+	if said := other.waiting(); said != "" {
+		t.Errorf("said %q on the way to a new start", said)
+	}
+	run(errors.New("another"))
+	if said := other.next(); said != "STOPPING=1" {
+		t.Errorf("said %q at the end, want STOPPING=1", said)
+	}
+	for _, line := range m.Environ() {
+		name, value, _ := strings.Cut(line, "=")
+		t.Setenv(name, value)
+	}
+	if again, err := systemd.FromEnvironment(os.Getenv); err != nil || !reflect.DeepEqual(again, m) {
+		t.Errorf("the next start reads %+v (%v), want %+v", again, err, m)
+	}
 }

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bkpsdmd-babel/sidik/agent"
+	"github.com/bkpsdmd-babel/sidik/agent/config"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/panel"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 	"github.com/bkpsdmd-babel/sidik/systemd"
@@ -35,13 +38,26 @@ func (o *office) run() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, a.Close()) }()
-			life := systemd.Life{Ready: alive.Begun(), Pulse: alive, Logger: logger(cmd, level), Status: func() string { return o.now(a.Status()) }}
-			return manager.Run(cmd.Context(), life, a.Run)
+			life := systemd.Life{Ready: alive.Begun(), Pulse: alive, Logger: logger(cmd, level), Again: agent.ErrRestart, Status: func() string { return o.now(a.Status()) }}
+			err = errors.Join(manager.Run(cmd.Context(), life, a.Run), a.Close())
+			if errors.Is(err, agent.ErrRestart) {
+				return again(manager)
+			}
+			return err
 		},
 	}
 	cmd.Flags().TextVar(&level, "log-level", slog.LevelInfo, o.say("flag-log-level", nil))
 	return o.withConfig(cmd)
+}
+
+// again starts this program anew in its own place: for the service manager it is the
+// same process.
+func again(manager systemd.Manager) error {
+	program, err := os.Executable()
+	if err == nil {
+		err = syscall.Exec(program, os.Args, append(os.Environ(), manager.Environ()...))
+	}
+	return fmt.Errorf("start again with other settings: %w", err)
 }
 
 // now says in one line how the agent is, for the service manager's own status.
@@ -72,7 +88,7 @@ func (o *office) open(cmd *cobra.Command, level slog.Level, alive *pulse.Pulse) 
 	}
 	log := logger(cmd, level)
 	return agent.Open(cmd.Context(), agent.Options{
-		Config: c, Version: o.version, Check: check, Pins: pins(c.Panel, log), Logger: log, Pulse: alive,
+		Config: c, Version: o.version, Check: check, Pins: func(c config.Panel) panel.Pins { return pins(c, log) }, Logger: log, Pulse: alive,
 	})
 }
 

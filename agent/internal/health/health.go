@@ -39,6 +39,12 @@ type Rosters interface {
 	Rosters() []protocol.HeldRoster
 }
 
+// Settings is what health asks the part that tries what the agency has set.
+type Settings interface {
+	State() protocol.ConfigState
+	Conditions() []protocol.Condition
+}
+
 // Options are the parts of a Health. All are needed.
 type Options struct {
 	Key       seal.PublicKey
@@ -47,6 +53,7 @@ type Options struct {
 	Terminals Terminals
 	Finder    Finder
 	Rosters   Rosters
+	Settings  Settings
 	Enrolled  func() []protocol.Condition // what keeps the agent without a valid certificate
 	Clock     func() protocol.ClockState
 }
@@ -100,9 +107,10 @@ func (h *Health) State() protocol.State {
 		Clock:      h.o.Clock(),
 		Capacity:   protocol.Capacity{DaysLeft: -1},
 		Receipt:    h.o.Buffer.NewestReceipt(),
-		Conditions: slices.Concat(h.o.Terminals.Conditions(), h.o.Finder.Conditions(), h.o.Rosters.Conditions()),
+		Conditions: slices.Concat(h.o.Terminals.Conditions(), h.o.Finder.Conditions(), h.o.Rosters.Conditions(), h.o.Settings.Conditions()),
 		Terminals:  h.o.Terminals.Terminals(),
 		Rosters:    h.o.Rosters.Rosters(),
+		Config:     h.o.Settings.State(),
 	}
 	if s.Conditions == nil {
 		s.Conditions = []protocol.Condition{}

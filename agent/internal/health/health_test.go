@@ -32,9 +32,17 @@ func newHealth(t *testing.T, p *parts) *health.Health {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return health.New(health.Options{Key: key.Public(), Version: "1", Buffer: p, Terminals: p, Finder: noRosters{}, Rosters: noRosters{},
+	return health.New(health.Options{Key: key.Public(), Version: "1", Buffer: p, Terminals: p, Finder: noRosters{}, Rosters: noRosters{}, Settings: settings{},
 		Enrolled: func() []protocol.Condition { return nil }, Clock: func() protocol.ClockState { return p.clock }})
 }
+
+// settings are one that was refused.
+type settings struct{}
+
+func (settings) State() protocol.ConfigState {
+	return protocol.ConfigState{Refused: protocol.Seq{Life: 1, Counter: 2}, Reason: "no-hub"}
+}
+func (settings) Conditions() []protocol.Condition { return nil }
 
 // noRosters has nothing to say, nor has it found anything.
 type noRosters struct{}

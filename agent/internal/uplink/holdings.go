@@ -2,7 +2,6 @@ package uplink
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
@@ -40,11 +39,7 @@ func (s *session) tellAgain() {
 
 // takeHoldings hands a roster, templates or a job to whoever keeps terminals.
 func (s *session) takeHoldings(t protocol.Topic, e protocol.Envelope) {
-	if s.u.o.Holdings == nil {
-		return
-	}
-	if e.To != s.u.o.Key.Public().KeyID() {
-		s.u.refuse(&protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: fmt.Errorf("%s for key %s", e.Kind, e.To)})
+	if s.u.o.Holdings == nil || !s.forUs(e) {
 		return
 	}
 	take := s.u.o.Holdings.TakeTemplates

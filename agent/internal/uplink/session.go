@@ -232,8 +232,33 @@ func (s *session) take(m mqtt.Message) error {
 		s.takeHub(e)
 	case protocol.KindRoster, protocol.KindTemplatesDown, protocol.KindJobs:
 		s.takeHoldings(topic, e)
+	case protocol.KindConfig:
+		return s.takeConfig(e)
 	}
 	return nil
+}
+
+// takeConfig hands over what the agency has set. An error is that of a disk.
+func (s *session) takeConfig(e protocol.Envelope) error {
+	if s.u.o.Settings == nil || !s.forUs(e) {
+		return nil
+	}
+	err := s.u.o.Settings.Take(e)
+	if _, refused := errors.AsType[*protocol.Refusal](err); refused {
+		s.u.refuse(err)
+		return nil
+	}
+	s.state.Reset(0) // it says what became of it
+	return err
+}
+
+// forUs tells whether a message is for this agent's key; what is not is refused.
+func (s *session) forUs(e protocol.Envelope) bool {
+	if e.To == s.u.o.Key.Public().KeyID() {
+		return true
+	}
+	s.u.refuse(&protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: fmt.Errorf("%s for key %s", e.Kind, e.To)})
+	return false
 }
 
 // takeWaiting takes what waited for the key: brokers need not send retained

@@ -72,6 +72,11 @@ type Jobs interface {
 	TakeJob(e protocol.Envelope) error
 }
 
+// Settings is what the uplink needs of the part that tries what the agency has set.
+type Settings interface {
+	Take(e protocol.Envelope) error // a *protocol.Refusal, or the error of a disk
+}
+
 // Outbox is where Holdings and Jobs put what the hub is to be told.
 type Outbox interface {
 	Outgoing() <-chan struct{} // has something while Next may have a message
@@ -91,6 +96,7 @@ type Options struct {
 	Holdings Holdings
 	Jobs     Jobs
 	Outbox   Outbox
+	Settings Settings          // nil: the agent's own file counts alone
 	Now      func() *time.Time // nil when the clock is not trusted
 	// Receipt hears what the buffer made of each receipt; it must not block.
 	Receipt func(buffer.Outcome)
@@ -154,6 +160,9 @@ func (u *Uplink) Run(ctx context.Context) error {
 	if u.o.Holdings != nil {
 		subscribe = append(subscribe, protocol.TopicOf(u.o.Site, protocol.KindRoster), protocol.TopicOf(u.o.Site, protocol.KindTemplatesDown),
 			protocol.TopicOf(u.o.Site, protocol.KindJobs))
+	}
+	if u.o.Settings != nil {
+		subscribe = append(subscribe, protocol.Topic{Site: u.o.Site, Kind: protocol.KindConfig}.String())
 	}
 	for ctx.Err() == nil {
 		brokers := u.o.Line.Brokers()

@@ -119,6 +119,11 @@ func summary(e protocol.Envelope) string {
 			}
 			return text
 		}
+	case protocol.KindConfig:
+		var c protocol.Config
+		if e.Into(&c) == nil {
+			return fmt.Sprintf("%s, settings of %d bytes", e.Seq, len(c.Settings))
+		}
 	case protocol.KindHub:
 		var h protocol.Hub
 		if e.Into(&h) == nil {

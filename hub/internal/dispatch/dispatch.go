@@ -1,5 +1,5 @@
 // Package dispatch publishes what the hub says: its keys, its birth, every site's
-// receipt and every terminal's roster. All of that is retained and made anew from
+// receipt, every terminal's roster and what the agency has set for a site. All of that is retained and made anew from
 // the store, so a broker that lost or kept too much is put right at each connection.
 // Templates go out unretained, to those who ask and whose roster names them; so do jobs,
 // again and again until their agents have said what became of them.
@@ -38,14 +38,16 @@ type Store interface {
 type Options struct {
 	Store   Store
 	Holding Holding
-	Vault   Vault // nil: templates that are asked for are refused
-	Jobs    Jobs  // nil: there are none
-	Key     seal.SigningKey
-	Keys    []byte // the keys document as the root signed it; none while it is empty
-	Version string
-	Sent    func(receipts int)  // counts published receipts
-	Refused func(templates int) // counts templates that were asked for and not given
-	Logger  *slog.Logger
+	// Documents returns the small retained messages that sites are to have; nil: none.
+	Documents func(ctx context.Context) ([]Document, error)
+	Vault     Vault // nil: templates that are asked for are refused
+	Jobs      Jobs  // nil: there are none
+	Key       seal.SigningKey
+	Keys      []byte // the keys document as the root signed it; none while it is empty
+	Version   string
+	Sent      func(receipts int)  // counts published receipts
+	Refused   func(templates int) // counts templates that were asked for and not given
+	Logger    *slog.Logger
 
 	Patience time.Duration // for which an agent may go on saying that it has an older roster; default 30 s
 
@@ -56,7 +58,7 @@ type Options struct {
 type Dispatch struct {
 	o Options
 
-	receiptsAlive, rostersAlive *pulse.Loop
+	receiptsAlive, rostersAlive, documentsAlive *pulse.Loop
 
 	mu      sync.Mutex // guards what follows
 	birth   uint32     // number of the present connection: the second in which it began, so that it rises over restarts too
@@ -65,6 +67,7 @@ type Dispatch struct {
 	rosters map[protocol.SiteID]bool // may have changed
 	reborn  bool
 	sent    map[terminal]sent // rosters of this connection
+	told    map[place]told    // documents of this connection
 
 	wake        chan struct{} // capacity 1: changed or reborn have something
 	wakeRosters chan struct{} // capacity 1: rosters has something
@@ -84,8 +87,8 @@ func New(o Options) *Dispatch {
 	if o.Patience == 0 {
 		o.Patience = 30 * time.Second
 	}
-	return &Dispatch{o: o, receiptsAlive: o.Pulse.Loop("dispatch: receipts"), rostersAlive: o.Pulse.Loop("dispatch: rosters"), changed: map[protocol.SiteID]bool{}, rosters: map[protocol.SiteID]bool{},
-		sent: map[terminal]sent{}, wake: make(chan struct{}, 1), wakeRosters: make(chan struct{}, 1), requests: newRequests()}
+	return &Dispatch{o: o, receiptsAlive: o.Pulse.Loop("dispatch: receipts"), rostersAlive: o.Pulse.Loop("dispatch: rosters"), documentsAlive: o.Pulse.Loop("dispatch: documents"), changed: map[protocol.SiteID]bool{}, rosters: map[protocol.SiteID]bool{},
+		sent: map[terminal]sent{}, told: map[place]told{}, wake: make(chan struct{}, 1), wakeRosters: make(chan struct{}, 1), requests: newRequests()}
 }
 
 // Changed tells that a site's receipt may be another now.
@@ -145,6 +148,7 @@ func (d *Dispatch) Will(ctx context.Context) (mqtt.Message, error) {
 func (d *Dispatch) Serve(ctx context.Context, conn *mqtt.Conn, ready func()) error {
 	d.mu.Lock()
 	clear(d.sent)
+	clear(d.told)
 	d.mu.Unlock()
 	err := d.everything(ctx, conn)
 	if err == nil {
@@ -152,7 +156,7 @@ func (d *Dispatch) Serve(ctx context.Context, conn *mqtt.Conn, ready func()) err
 		working, end := context.WithCancelCause(ctx)
 		defer end(nil)
 		var parts sync.WaitGroup
-		for _, part := range []func(context.Context, *mqtt.Conn) error{d.follow, d.followRosters, d.followJobs, d.answer} {
+		for _, part := range []func(context.Context, *mqtt.Conn) error{d.follow, d.followRosters, d.followDocuments, d.followJobs, d.answer} {
 			parts.Go(func() { end(part(working, conn)) })
 		}
 		parts.Wait()
@@ -198,6 +202,9 @@ func (d *Dispatch) everything(ctx context.Context, conn *mqtt.Conn) error {
 		return err
 	}
 	if err := d.sendRosters(ctx, conn, ""); err != nil {
+		return err
+	}
+	if err := d.sendDocuments(ctx, conn); err != nil {
 		return err
 	}
 	return d.say(ctx, conn, protocol.HubBorn)

@@ -40,10 +40,7 @@ type sent struct {
 	to, seal seal.KeyID
 	approved protocol.Hash
 	parts    int
-
-	behind time.Time // since when the agent says that it has an older one; zero: it does not
-	tries  int       // how often it was said again
-	again  bool      // it is to be
+	retold   retold
 }
 
 // parts is in how many parts a roster of a size travels; 0 is as a whole.
@@ -130,13 +127,8 @@ func (d *Dispatch) Reported(site protocol.SiteID, held []protocol.HeldRoster, at
 		switch {
 		case !found:
 			continue
-		case !h.Order.Less(s.order):
-			s.behind, s.tries, s.again = time.Time{}, 0, false
-		case s.behind.IsZero():
-			s.behind = at
-		case at.Sub(s.behind) >= d.o.Patience<<min(s.tries, maxDoubled):
-			s.behind, s.tries, s.again = time.Time{}, s.tries+1, true
-			again = true
+		default:
+			again = s.retold.heard(!h.Order.Less(s.order), at, d.o.Patience) || again
 		}
 		d.sent[t] = s
 	}
@@ -145,9 +137,6 @@ func (d *Dispatch) Reported(site protocol.SiteID, held []protocol.HeldRoster, at
 		d.RostersChanged(site)
 	}
 }
-
-// maxDoubled is how often the patience doubles: to half an hour and a bit.
-const maxDoubled = 6
 
 // sendRosters publishes the rosters of a site, or of all for "", that the broker does
 // not have yet, and clears those that are nobody's any more.
@@ -166,7 +155,7 @@ func (d *Dispatch) sendRosters(ctx context.Context, conn *mqtt.Conn, site protoc
 		}
 	}
 	for t, o := range out {
-		if s, found := d.sent[t]; !found || s.order != o.Order || s.to != o.To || s.seal != o.Seal || s.approved != o.Approved || s.again {
+		if s, found := d.sent[t]; !found || s.order != o.Order || s.to != o.To || s.seal != o.Seal || s.approved != o.Approved || s.retold.due {
 			due = append(due, o)
 		}
 	}
@@ -224,7 +213,7 @@ func (d *Dispatch) sendRoster(ctx context.Context, conn *mqtt.Conn, o holding.Ou
 	before := d.sent[t]
 	now := sent{order: order, to: o.To, seal: key.KeyID(), approved: revision.Approved, parts: len(pieces)}
 	if before.order == order {
-		now.tries = before.tries
+		now.retold.tries = before.retold.tries
 	}
 	d.sent[t] = now
 	d.mu.Unlock()

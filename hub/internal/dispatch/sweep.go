@@ -15,7 +15,7 @@ import (
 const quiet = 400 * time.Millisecond
 
 // Sweep removes retained messages that are not this hub's to have: of sites that it
-// does not know, rosters of terminals that have none, and what is at topics that the
+// does not know, rosters and documents that nobody is to have, and what is at topics that the
 // contract does not have. conn
 // must be subscribed to protocol.TopicAll and used for nothing else.
 func (d *Dispatch) Sweep(ctx context.Context, conn *mqtt.Conn) error {
@@ -28,6 +28,10 @@ func (d *Dispatch) Sweep(ctx context.Context, conn *mqtt.Conn) error {
 		known[a.Site] = true
 	}
 	out, err := d.outgoing(ctx, "")
+	if err != nil {
+		return err
+	}
+	documents, err := d.documents(ctx)
 	if err != nil {
 		return err
 	}
@@ -50,7 +54,11 @@ func (d *Dispatch) Sweep(ctx context.Context, conn *mqtt.Conn) error {
 			topic, err := protocol.ParseTopic(m.Topic)
 			if err == nil && known[topic.Site] && topic.Kind.Retained() {
 				roster, has := out[terminal{topic.Site, topic.Serial}]
-				if topic.Kind != protocol.KindRoster || has && topic.Part <= parts(roster.Size) {
+				_, documented := documents[place{topic.Site, topic.Kind}]
+				switch {
+				case topic.Kind == protocol.KindRoster && has && topic.Part <= parts(roster.Size), isDocument(topic.Kind) && documented:
+					continue
+				case topic.Kind != protocol.KindRoster && !isDocument(topic.Kind):
 					continue
 				}
 			}

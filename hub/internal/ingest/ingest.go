@@ -41,10 +41,11 @@ type Store interface {
 
 // Dispatch is told what ingest changed.
 type Dispatch interface {
-	Changed(site protocol.SiteID)                                            // the site's receipt may be another now
-	RostersChanged(site protocol.SiteID)                                     // the key that its rosters are sealed to may be another now
-	Reborn()                                                                 // the generation rose: everything is to be published anew
-	Reported(site protocol.SiteID, held []protocol.HeldRoster, at time.Time) // these rosters its agent has now
+	Changed(site protocol.SiteID)                                                   // the site's receipt may be another now
+	RostersChanged(site protocol.SiteID)                                            // the key that its rosters are sealed to may be another now
+	Reborn()                                                                        // the generation rose: everything is to be published anew
+	Reported(site protocol.SiteID, held []protocol.HeldRoster, at time.Time)        // these rosters its agent has now
+	Has(site protocol.SiteID, kind protocol.Kind, order protocol.Seq, at time.Time) // of this document of its own its agent has heard
 
 	Wanted(site protocol.SiteID, serial protocol.Serial, digests []protocol.Hash) // its agent asks for these templates
 	Kept(site protocol.SiteID, serial protocol.Serial, digests []protocol.Hash)   // these templates of it are stored

@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -45,6 +46,7 @@ type world struct {
 	wanted   map[protocol.Serial][]protocol.Hash
 	kept     map[protocol.Serial][]protocol.Hash
 	reported [][]protocol.HeldRoster
+	has      []string
 	outcomes []string
 	refused  []protocol.Reason
 }
@@ -53,6 +55,11 @@ func (w *world) Changed(protocol.SiteID) { w.mu.Lock(); w.changed++; w.mu.Unlock
 func (w *world) Reported(_ protocol.SiteID, held []protocol.HeldRoster, _ time.Time) {
 	w.mu.Lock()
 	w.reported = append(w.reported, held)
+	w.mu.Unlock()
+}
+func (w *world) Has(_ protocol.SiteID, kind protocol.Kind, order protocol.Seq, _ time.Time) {
+	w.mu.Lock()
+	w.has = append(w.has, fmt.Sprint(kind, " ", order))
 	w.mu.Unlock()
 }
 func (w *world) Reborn() { w.mu.Lock(); w.reborn++; w.mu.Unlock() }

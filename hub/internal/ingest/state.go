@@ -41,6 +41,7 @@ func (i *Ingest) takeState(ctx context.Context, c checked) error {
 			Cause: fmt.Errorf("state %s of site %s", c.envelope.Seq, site)})
 	} else if !c.retained && c.state.Status == protocol.StatusReady {
 		i.o.Dispatch.Reported(site, c.state.Rosters, c.received)
+		i.o.Dispatch.Has(site, protocol.KindConfig, c.state.Config.Newest(), c.received)
 	}
 	// An older state may still carry proof: signatures do not age.
 	return i.takeProof(ctx, c)

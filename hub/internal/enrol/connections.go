@@ -14,10 +14,10 @@ import (
 )
 
 // How many connections may be open at once. A request takes a moment, so that all the
-// offices behind one address have room; the whole leaves the hub's other parts their
-// share of open files.
+// offices of a province have room, also where they stand behind one address; the whole
+// leaves the hub's other parts their share of open files.
 const (
-	perAddress = 64
+	perAddress = 256
 	together   = 1024
 )
 

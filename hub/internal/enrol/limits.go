@@ -9,9 +9,11 @@ import (
 
 // How many refusals one address may earn before it has to wait. Many offices may stand
 // behind one address: those that are let in cost nothing, and whoever guesses codes there
-// keeps nobody from renewing.
+// keeps nobody from renewing. There a key decides, which nobody guesses: the bound is for
+// the hub's work, above what all machines of a province ask for that were shut out.
 const (
-	refusals = 20
+	refusals = 20  // of claims
+	strays   = 600 // of renewals
 	window   = time.Minute
 	maxKnown = 4096 // addresses; more are a flood, and the oldest are forgotten
 )
@@ -36,7 +38,7 @@ type attempts struct {
 }
 
 // told is what the log has: whose sites are refused behind one address, and why. There
-// are no more of them than refusals, and one.
+// are no more lines of it in a window than one above refusals.
 type told struct {
 	site protocol.SiteID
 	code protocol.DenialCode
@@ -73,7 +75,11 @@ func (l *limits) forget(now time.Time) {
 func (l *limits) allow(kind protocol.Kind, address string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.of(asker{kind, address}, now).refused < refusals
+	most := refusals
+	if kind == protocol.KindRenewal {
+		most = strays
+	}
+	return l.of(asker{kind, address}, now).refused < most
 }
 
 // refused counts a refusal, and reports whether the log should have it: once for each

@@ -2,6 +2,7 @@ package enrol_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -182,7 +183,7 @@ func TestConnectionsOfOneAddressAreBounded(t *testing.T) {
 			inStreet(t, func(t *testing.T, s *street, log *diary) {
 				open, refused := 0, 0
 				var held []net.Conn
-				for n := range 200 {
+				for n := range 300 {
 					c := s.arrive(fmt.Sprintf(row.flood, n+1, 9))
 					held = append(held, c)
 					c.SetReadDeadline(time.Now().Add(time.Millisecond))
@@ -192,8 +193,8 @@ func TestConnectionsOfOneAddressAreBounded(t *testing.T) {
 						open++
 					}
 				}
-				if open != 64 || refused != 136 {
-					t.Errorf("%d connections stand and %d were refused, want 64 and 136", open, refused)
+				if open != 256 || refused != 44 {
+					t.Errorf("%d connections stand and %d were refused, want 256 and 44", open, refused)
 				}
 				if status := s.ask(t, row.other, "{}"); status != http.StatusForbidden {
 					t.Errorf("somebody else is answered with %d", status)
@@ -228,6 +229,27 @@ func TestRefusalsOfANetworkAreCountedTogether(t *testing.T) {
 			t.Errorf("another network: %d", status)
 		}
 	})
+}
+
+// Many machines that are shut out behind one address keep nobody there from renewing, until
+// it becomes a flood; and the log stays short.
+func TestStraysOfOneAddressAreBounded(t *testing.T) {
+	p, m := newPlace(t), newMachine(t)
+	w := &answer{}
+	h := enrol.Handler(enrol.Options{Admissions: p.Admissions, Keys: p.keys, Document: p.document.Message(), Logger: slog.New(slog.NewJSONHandler(&p.log, nil)), Now: p.clock})
+	for n := range 700 {
+		*w = answer{head: http.Header{}}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, protocol.PathRenewal, bytes.NewReader(m.renewal(p, protocol.SiteID(fmt.Sprint("kantor-", n)))))
+		p.must(err)
+		r.RemoteAddr = "203.0.113.9:4"
+		h.ServeHTTP(w, r)
+		if want := n >= 600; (w.status == http.StatusTooManyRequests) != want {
+			t.Fatalf("renewal %d is answered with %d", n+1, w.status)
+		}
+	}
+	if told := p.log.refusals(t); len(told) > 22 {
+		t.Errorf("the log has %d lines of it", len(told))
+	}
 }
 
 // FuzzHandler: whatever is sent, the answer is a refusal in a few bytes.

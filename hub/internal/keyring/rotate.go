@@ -140,6 +140,11 @@ func replace(dir, file, next, former string, present error) error {
 		if err := os.Rename(filepath.Join(dir, file), filepath.Join(dir, former)); err != nil {
 			return fmt.Errorf("put former key aside: %w", err)
 		}
+		// Or a power cut could keep the second move and not the first: the former key would be
+		// gone.
+		if err := durable.SyncFolder(dir); err != nil {
+			return fmt.Errorf("put former key aside: %w", err)
+		}
 	}
 	if err := os.Rename(filepath.Join(dir, next), filepath.Join(dir, file)); err != nil {
 		return fmt.Errorf("put next key in place: %w", err)

@@ -27,6 +27,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/keyring"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/outbox"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/panel"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/release"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/settings"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal/zkdriver"
@@ -49,6 +50,9 @@ type Options struct {
 	// Lines may be empty: intervals of the uplink for tests.
 	StateEvery, ResendAfter, RetryMin, BackoffMax time.Duration
 	TrySettings                                   time.Duration // in which settings have to reach the hub; zero: 10 minutes
+	// Launched says how this program was started; nil: not by the launcher, so that it is
+	// replaced by hand.
+	Launched *Launched
 	// Pulse hears from the loops that read terminals and talk to the hub; may be nil.
 	Pulse *pulse.Pulse
 }
@@ -106,6 +110,7 @@ type Agent struct {
 	apply   *apply.Applier
 	jobs    *job.Jobs
 	panel   *panel.Panel
+	release *release.Release // nil: replaced by hand
 }
 
 // Open makes the key on first use and opens the buffer. Nothing runs yet, and
@@ -168,14 +173,25 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 		Pulse:        o.Pulse,
 	})
 	a.enrol = a.newEnrolment(o.Config.Hub)
-	a.health = health.New(health.Options{
+	if a.release, err = a.newRelease(); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	about := health.Options{
 		Key: keys.Identity().Public(), Version: o.Version, Buffer: b, Terminals: a.collect, Finder: a.finder, Rosters: a.apply, Settings: set, Enrolled: a.enrolled, Clock: clock.State,
-	})
-	a.uplink = uplink.New(uplink.Options{
+	}
+	if a.release != nil {
+		about.Release = a.release
+	}
+	a.health = health.New(about)
+	up := uplink.Options{
 		Site: a.site, Key: keys.Identity(), Hub: keys, Line: line{keys, o.Config.Hub.Broker},
 		Buffer: b, Health: a.health, Holdings: a.apply, Jobs: a.jobs, Outbox: out, Settings: set, Now: a.now, Receipt: a.receipt, Logger: o.Logger,
 		StateEvery: o.StateEvery, ResendAfter: o.ResendAfter, BackoffMax: o.BackoffMax, Pulse: o.Pulse,
-	})
+	}
+	if a.release != nil {
+		up.Releases = a.release
+	}
+	a.uplink = uplink.New(up)
 	var pins panel.Pins
 	if o.Pins != nil {
 		pins = o.Pins(o.Config.Panel)
@@ -298,6 +314,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("control", func(ctx context.Context) error { return control.Serve(ctx, a.o.Config.Data, a) })
 	start("prune", a.prune)
 	start("health", a.follow)
+	if a.release != nil {
+		start("release", a.runRelease)
+	}
 	parts.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -105,4 +106,23 @@ func analyze(t *testing.T, args ...string) string {
 		t.Fatalf("systemd-analyze %s: %v: %s; without the command, run make deps", strings.Join(args, " "), err, out)
 	}
 	return string(out)
+}
+
+// A release of the agent lies in its state folder, and is tried again when it ended.
+func TestTheAgentsUnitLetsReleasesRun(t *testing.T) {
+	texts, err := systemd.TextsOf("sidik-agent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(texts.Unit, "\n")
+	for _, line := range lines {
+		if name, _, _ := strings.Cut(line, "="); name == "NoExecPaths" || name == "ExecPaths" || name == "InaccessiblePaths" || name == "TemporaryFileSystem" {
+			t.Errorf("%s: releases may be out of reach", line)
+		}
+	}
+	for _, want := range []string{"Restart=always", "StateDirectory=sidik-agent", "StartLimitIntervalSec=0"} {
+		if !slices.Contains(lines, want) {
+			t.Errorf("the unit lacks %s", want)
+		}
+	}
 }

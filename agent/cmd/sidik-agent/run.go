@@ -29,18 +29,30 @@ func (o *office) run() *cobra.Command {
 		Short: o.say("run-short", nil),
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			c, err := o.load()
+			if err != nil {
+				return err
+			}
+			log := logger(cmd, level)
+			launched, err := o.launched(c.Data, log)
+			if err != nil {
+				return err
+			}
 			manager, err := systemd.FromEnvironment(os.Getenv)
 			if err != nil {
 				return err
 			}
 			alive := pulse.New()
-			a, err := o.open(cmd, level, alive)
+			a, err := o.open(cmd, c, agent.Options{Logger: log, Pulse: alive, Launched: launched})
 			if err != nil {
 				return err
 			}
-			life := systemd.Life{Ready: alive.Begun(), Pulse: alive, Logger: logger(cmd, level), Again: agent.ErrRestart, Status: func() string { return o.now(a.Status()) }}
+			life := systemd.Life{Ready: alive.Begun(), Pulse: alive, Logger: log, Again: agent.ErrRestart, Status: func() string { return o.now(a.Status()) }}
 			err = errors.Join(manager.Run(cmd.Context(), life, a.Run), a.Close())
-			if errors.Is(err, agent.ErrRestart) {
+			switch {
+			case agent.Replaced(err):
+				return launchAgain(manager)
+			case errors.Is(err, agent.ErrRestart):
 				return again(manager)
 			}
 			return err
@@ -76,20 +88,14 @@ func logger(cmd *cobra.Command, level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 }
 
-// open opens the agent that the configuration describes. Nobody need feel its pulse.
-func (o *office) open(cmd *cobra.Command, level slog.Level, alive *pulse.Pulse) (*agent.Agent, error) {
-	c, err := o.load()
-	if err != nil {
+// open opens the agent that a configuration describes.
+func (o *office) open(cmd *cobra.Command, c config.Config, with agent.Options) (_ *agent.Agent, err error) {
+	if with.Check, err = childCheck(); err != nil {
 		return nil, err
 	}
-	check, err := childCheck()
-	if err != nil {
-		return nil, err
-	}
-	log := logger(cmd, level)
-	return agent.Open(cmd.Context(), agent.Options{
-		Config: c, Version: o.version, Check: check, Pins: func(c config.Panel) panel.Pins { return pins(c, log) }, Logger: log, Pulse: alive,
-	})
+	with.Config, with.Version = c, o.version
+	with.Pins = func(c config.Panel) panel.Pins { return pins(c, with.Logger) }
+	return agent.Open(cmd.Context(), with)
 }
 
 // childCheck returns the examination of a buffer file by another process of

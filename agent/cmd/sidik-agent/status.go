@@ -12,6 +12,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/bkpsdmd-babel/sidik/agent"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/collect"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/doctor"
@@ -162,7 +163,7 @@ func (o *office) read() *cobra.Command {
 				if len(serials) > 1 {
 					return errors.New(o.say("read-one", nil))
 				}
-				a, opening := o.open(cmd, slog.LevelWarn, nil)
+				a, opening := o.open(cmd, c, agent.Options{Logger: logger(cmd, slog.LevelWarn)})
 				if opening != nil {
 					return opening
 				}

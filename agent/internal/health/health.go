@@ -45,7 +45,13 @@ type Settings interface {
 	Conditions() []protocol.Condition
 }
 
-// Options are the parts of a Health. All are needed.
+// Release is what health asks the part that brings the agent to another version.
+type Release interface {
+	State() *protocol.ReleaseState
+	Conditions() []protocol.Condition
+}
+
+// Options are the parts of a Health. All but Release are needed.
 type Options struct {
 	Key       seal.PublicKey
 	Version   string
@@ -56,6 +62,7 @@ type Options struct {
 	Settings  Settings
 	Enrolled  func() []protocol.Condition // what keeps the agent without a valid certificate
 	Clock     func() protocol.ClockState
+	Release   Release // nil: this agent is replaced by hand
 }
 
 // Health is safe for concurrent use.
@@ -119,6 +126,10 @@ func (h *Health) State() protocol.State {
 		s.Conditions = append(s.Conditions, protocol.Condition{Code: "clock-held", Severity: protocol.SeverityInfo})
 	}
 	s.Conditions = append(s.Conditions, h.o.Enrolled()...)
+	if h.o.Release != nil {
+		s.Release = h.o.Release.State()
+		s.Conditions = append(s.Conditions, h.o.Release.Conditions()...)
+	}
 	status, err := h.o.Buffer.Status()
 	if err != nil {
 		s.Conditions = append(s.Conditions, protocol.Condition{

@@ -192,3 +192,44 @@ func TestTheFirstReceiptAfterASilenceHasTerminalsToldAgain(t *testing.T) {
 	w.sayReceipt(1, 0)
 	until(t, "the terminals are told again", func() bool { return h.resent.Load() == 2 })
 }
+
+// taken are orders of releases that were handed on.
+type taken chan protocol.Envelope
+
+func (t taken) TakeRelease(e protocol.Envelope) error { t <- e; return nil }
+
+// An order of a release is handed on when it is the hub's and for this very agent.
+func TestOnlyTheHubsReleasesForThisAgentAreTaken(t *testing.T) {
+	w, orders := newWorld(t), make(taken, 10)
+	o := w.options()
+	o.Releases = orders
+	body := protocol.Release{SignedManifest: protocol.SignedManifest{Manifest: []byte(`{"version":"v1.2.0"}`), Sig: []byte("any")}}
+	e := w.envelope(5, 12)
+	e.Kind = protocol.KindRelease
+	foreign := e
+	foreign.To = newKey(t).Public().KeyID()
+	topic := protocol.Topic{Site: site, Kind: protocol.KindRelease}.String()
+	w.sayKeys(w.hub)
+	w.start(o)
+	until(t, "the line is up", func() bool { return w.uplink.Status().Connected })
+	w.settle()
+	for _, c := range []struct {
+		name    string
+		payload []byte
+		want    protocol.Reason
+	}{
+		{"signed by somebody else", sealed(t, e, body, newKey(t)), protocol.ReasonKey},
+		{"for another agent", sealed(t, foreign, body, w.hub), protocol.ReasonReceiver},
+	} {
+		if err := w.conn.Publish(t.Context(), mqtt.Message{Topic: topic, Payload: c.payload}); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "a release "+c.name+" refused", func() bool { return w.uplink.Status().Refused[c.want] == 1 })
+	}
+	if err := w.conn.Publish(t.Context(), mqtt.Message{Topic: topic, Payload: sealed(t, e, body, w.hub), Retained: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := wait(t, "the order", orders); got.Seq != e.Seq || len(orders) > 0 {
+		t.Errorf("order %s was taken, and %d more", got.Seq, len(orders))
+	}
+}

@@ -234,6 +234,8 @@ func (s *session) take(m mqtt.Message) error {
 		s.takeHoldings(topic, e)
 	case protocol.KindConfig:
 		return s.takeConfig(e)
+	case protocol.KindRelease:
+		s.takeRelease(e)
 	}
 	return nil
 }
@@ -303,6 +305,20 @@ func (s *session) takeKeys(m mqtt.Message) error {
 func (s *session) trusted() {
 	if d := s.u.o.Hub.Trust(); !d.IsZero() && s.u.o.Holdings != nil {
 		s.u.o.Holdings.HubKey(d.Sealing())
+	}
+}
+
+// takeRelease hands an order of a version on.
+func (s *session) takeRelease(e protocol.Envelope) {
+	if s.u.o.Releases == nil {
+		return
+	}
+	if e.Site != s.u.o.Site || e.To != s.u.o.Key.Public().KeyID() {
+		s.u.refuse(&protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: fmt.Errorf("release for key %s of site %s", e.To, e.Site)})
+		return
+	}
+	if err := s.u.o.Releases.TakeRelease(e); err != nil {
+		s.u.refuse(err)
 	}
 }
 

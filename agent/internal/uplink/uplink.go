@@ -77,6 +77,12 @@ type Settings interface {
 	Take(e protocol.Envelope) error // a *protocol.Refusal, or the error of a disk
 }
 
+// Releases is what the uplink needs of the part that brings the agent to another version.
+// Its errors are refusals.
+type Releases interface {
+	TakeRelease(e protocol.Envelope) error
+}
+
 // Outbox is where Holdings and Jobs put what the hub is to be told.
 type Outbox interface {
 	Outgoing() <-chan struct{} // has something while Next may have a message
@@ -97,6 +103,7 @@ type Options struct {
 	Jobs     Jobs
 	Outbox   Outbox
 	Settings Settings          // nil: the agent's own file counts alone
+	Releases Releases          // may be nil
 	Now      func() *time.Time // nil when the clock is not trusted
 	// Receipt hears what the buffer made of each receipt; it must not block.
 	Receipt func(buffer.Outcome)
@@ -163,6 +170,9 @@ func (u *Uplink) Run(ctx context.Context) error {
 	}
 	if u.o.Settings != nil {
 		subscribe = append(subscribe, protocol.Topic{Site: u.o.Site, Kind: protocol.KindConfig}.String())
+	}
+	if u.o.Releases != nil {
+		subscribe = append(subscribe, protocol.TopicOf(u.o.Site, protocol.KindRelease))
 	}
 	for ctx.Err() == nil {
 		brokers := u.o.Line.Brokers()

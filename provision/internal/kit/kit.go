@@ -48,8 +48,11 @@ type Kit struct {
 	Now       time.Time
 }
 
-// ErrNoTerminal says that an agent would have nothing to read.
-var ErrNoTerminal = errors.New("no terminal is registered at this site")
+// Errors by which callers decide.
+var (
+	ErrNoTerminal = errors.New("no terminal is registered at this site")
+	ErrPackage    = errors.New("not named as a package of the agent, sidik-agent_VERSION_MACHINE.deb") // the script goes by it
+)
 
 // content is what the templates see of a kit: no code.
 type content struct {
@@ -79,7 +82,7 @@ func Write(dir string, k Kit) (folder string, err error) {
 }
 
 func (k Kit) write(fresh, folder string) error {
-	if err := k.check(); err != nil {
+	if err := k.Check(); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(fresh); err != nil {
@@ -108,8 +111,10 @@ func (k Kit) write(fresh, folder string) error {
 	return exchange(fresh, folder)
 }
 
-// check refuses what could say more in a script that root runs than its value.
-func (k Kit) check() error {
+// Check refuses what could say more in a script that root runs than its value, and
+// packages that are not there. It may be asked before there is a code, which ends the
+// former one.
+func (k Kit) Check() error {
 	if len(k.Terminals) == 0 {
 		return ErrNoTerminal
 	}
@@ -123,6 +128,13 @@ func (k Kit) check() error {
 	}
 	if u, wrong := url.Parse(k.Agents); wrong != nil || u.Scheme != "https" || u.Host == "" || strings.ContainsAny(k.Agents, "\"\\") {
 		err = errors.Join(err, fmt.Errorf("%q is no address of a hub's door for agents", k.Agents))
+	}
+	for _, p := range k.Packages {
+		if named, _ := filepath.Match("sidik-agent_*_*.deb", filepath.Base(p)); !named { // the pattern is right
+			err = errors.Join(err, fmt.Errorf("%s: %w", p, ErrPackage))
+		}
+		_, wrong := os.Stat(p)
+		err = errors.Join(err, wrong)
 	}
 	return err
 }
@@ -187,12 +199,15 @@ func put(path string, content io.Reader) error {
 
 // exchange puts a whole folder in the place of another, if there is one. Where the disk
 // cannot do so in one step, as a USB stick's, a power cut in between leaves both beside the
-// place.
+// place. The former goes when the new one's name is on the disk.
 func exchange(fresh, folder string) error {
 	if _, err := os.Lstat(folder); errors.Is(err, os.ErrNotExist) {
 		return os.Rename(fresh, folder)
 	}
 	if err := unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, folder, unix.RENAME_EXCHANGE); err == nil {
+		if err := durable.SyncFolder(filepath.Dir(folder)); err != nil {
+			return err
+		}
 		return os.RemoveAll(fresh) // the former one now
 	}
 	former := folder + ".old"
@@ -203,6 +218,9 @@ func exchange(fresh, folder string) error {
 		return err
 	}
 	if err := os.Rename(fresh, folder); err != nil {
+		return err
+	}
+	if err := durable.SyncFolder(filepath.Dir(folder)); err != nil {
 		return err
 	}
 	return os.RemoveAll(former)

@@ -3,9 +3,7 @@ package kit_test
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"image/png"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -131,9 +129,13 @@ func TestAKitThatCannotBeWrittenLeavesTheFormer(t *testing.T) {
 	dir := t.TempDir()
 	first, second := sample(t), sample(t)
 	folder := write(t, dir, first)
-	second.Packages = []string{filepath.Join(dir, "missing.deb")}
-	if _, err := kit.Write(dir, second); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("without its package: %v", err)
+	unreadable := filepath.Join(dir, "sidik-agent_1.0.0_arm64.deb") // a folder is found, and is no file to bring
+	if err := os.Mkdir(unreadable, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	second.Packages = []string{unreadable}
+	if _, err := kit.Write(dir, second); err == nil {
+		t.Error("a kit was written without its package")
 	}
 	if strings.TrimSpace(read(t, folder, "claim")) != first.Code.Text() {
 		t.Error("the former kit is gone")
@@ -149,6 +151,8 @@ func TestAKitRefusesValuesThatAreNone(t *testing.T) {
 		"no terminal":          func(k *kit.Kit) { k.Terminals = nil },
 		"no root":              func(k *kit.Kit) { k.Root = "" },
 		"an address in quotes": func(k *kit.Kit) { k.Agents = "https://hub\"\nroot = \"x" },
+		"another's package":    func(k *kit.Kit) { k.Packages = []string{"kit.go"} },
+		"a missing package":    func(k *kit.Kit) { k.Packages = []string{"sidik-agent_1.0.0_arm64.deb"} },
 		"a plain address":      func(k *kit.Kit) { k.Agents = "http://hub.example.go.id" },
 	} {
 		t.Run(name, func(t *testing.T) {

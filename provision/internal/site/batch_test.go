@@ -149,3 +149,14 @@ func TestOneWritesKitsIntoAFolder(t *testing.T) {
 		t.Errorf("nothing is said about the agent that is let in: %s", said)
 	}
 }
+
+// What cannot become a kit asks for no code: that would end the one of the former kit.
+func TestAKitThatCannotBeAsksForNoCode(t *testing.T) {
+	h := newHub(t)
+	h.sites["koba"] = &hubapi.Site{Site: "koba", Standing: hubapi.Expected, Terminals: []protocol.Serial{"X1"}}
+	for _, file := range []string{"agent.deb", "sidik-agent_1.0.0_arm64.deb"} { // misnamed, missing
+		if _, err := h.runs("kit", "write", "koba", "--to", t.TempDir(), "--package", filepath.Join(t.TempDir(), file)); err == nil || len(h.asked) != 0 {
+			t.Errorf("%s: %v, it asks %q", file, err, h.asked)
+		}
+	}
+}

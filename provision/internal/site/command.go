@@ -149,6 +149,7 @@ func (c *command) explained(err error) error {
 		{trust.ErrServer, "wrong-hub"},
 		{hubapi.ErrNoKeys, "no-keys"},
 		{kit.ErrNoTerminal, "no-terminal"},
+		{kit.ErrPackage, "package"},
 		{protocol.ErrSiteID, "site-id"},
 		{protocol.ErrSerial, "serial"},
 		{list.ErrHead, "head"},

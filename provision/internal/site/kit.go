@@ -102,21 +102,18 @@ func take(to string) (folder *os.File, err error) {
 // make asks for a claim code as the last thing before it is written: the code of the
 // former kit ends in that moment.
 func (c *command) make(cmd *cobra.Command, h *hubapi.Client, way hubapi.Way, s hubapi.Site, to string, o order) (folder string, until time.Time, err error) {
-	if len(s.Terminals) == 0 {
-		return "", until, kit.ErrNoTerminal
+	k := kit.Kit{
+		Site: s.Site, Terminals: s.Terminals, Root: way.Root, Agents: way.Agents, Keys: way.Keys,
+		Page: h.Page(s.Site), Packages: o.packages, Now: time.Now(),
 	}
-	for _, p := range o.packages {
-		if _, err := os.Stat(p); err != nil {
-			return "", until, fmt.Errorf("--package: %w", err)
-		}
+	if err := k.Check(); err != nil {
+		return "", until, err
 	}
 	claim, err := h.Claim(cmd.Context(), s.Site, protocol.Serial(o.terminal), o.hours)
 	if err != nil {
 		return "", until, err
 	}
-	folder, err = kit.Write(to, kit.Kit{
-		Site: s.Site, Terminals: s.Terminals, Root: way.Root, Agents: way.Agents, Keys: way.Keys,
-		Code: claim.Code, Until: claim.Until, Page: h.Page(s.Site), Packages: o.packages, Now: time.Now(),
-	})
+	k.Code, k.Until = claim.Code, claim.Until
+	folder, err = kit.Write(to, k)
 	return folder, claim.Until, err
 }

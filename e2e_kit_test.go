@@ -63,7 +63,9 @@ func newAdministrator(t testing.TB, w *world) provider {
 // printed runs a command of sidik-hub and returns its standard output.
 func (o operator) printed(args ...string) string {
 	o.w.t.Helper()
-	said, err := exec.Command(o.program, append(args, "--data", o.w.hubData())...).Output()
+	cmd := exec.Command(o.program, append(args, "--data", o.w.hubData())...)
+	cmd.Env = append(os.Environ(), "SIDIK_LANG=id")
+	said, err := cmd.Output()
 	if err != nil {
 		o.w.t.Fatalf("sidik-hub %s: %v", strings.Join(args, " "), err)
 	}

@@ -13,8 +13,9 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
-// chapter is the commands of a chapter of the README, without what is said beside them.
-func chapter(t testing.TB, title string) (commands []string) {
+// chapter is the commands of a chapter of the README, without what is said beside them,
+// and the settings that it shows.
+func chapter(t testing.TB, title string) (commands []string, settings string) {
 	t.Helper()
 	text, err := os.ReadFile("README.md")
 	if err != nil {
@@ -26,7 +27,11 @@ func chapter(t testing.TB, title string) (commands []string) {
 	}
 	rest, _, _ = strings.Cut(rest, "\n## ")
 	for i, block := range strings.Split(rest, "```") {
-		if i%2 == 0 || !strings.HasPrefix(block, "\n") { // not code, or no commands
+		if i%2 == 0 {
+			continue
+		}
+		if text, is := strings.CutPrefix(block, "toml\n"); is {
+			settings += text
 			continue
 		}
 		for line := range strings.Lines(block) {
@@ -36,7 +41,7 @@ func chapter(t testing.TB, title string) (commands []string) {
 			}
 		}
 	}
-	return commands
+	return commands, settings
 }
 
 // From an empty hub to a site that is ready and whose punches arrive, and on to the machine
@@ -49,7 +54,9 @@ func TestTheChapterForABranchOffice(t *testing.T) {
 	o := w.newOffice("samsat-belitung", "tft-new", 30)
 	given := strings.NewReplacer("https://hub.contoh.go.id", p.pages, "SIDIK-KUNCI-AKAR", string(w.root.Fingerprint()), "X100C0000001", o.terminal.Serial(),
 		"--name budi", "--name "+administrator+" --password-file "+p.password)
+	commands, settings := chapter(t, "Memasang di kantor cabang")
 	for name, text := range map[string]string{
+		"setelan.toml":                settings,
 		"sidik-agent_1.0.0_armhf.deb": "a package", "sidik-agent_1.0.0_arm64.deb": "a package",
 		"kantor.csv": "site,terminal\nsamsat-belitung," + o.terminal.Serial() + "\nsamsat-koba,X100C0000002\n",
 	} {
@@ -96,6 +103,14 @@ func TestTheChapterForABranchOffice(t *testing.T) {
 				t.Errorf("the hub does not show the office's words %s:\n%s", words(), printed)
 			}
 		},
+		"sidik-hub site settings samsat-belitung": func() {
+			if !strings.Contains(printed, strings.TrimSpace(settings)) {
+				t.Errorf("what was sent is shown as:\n%s", printed)
+			}
+			eventually(t, func() bool {
+				return strings.Contains(operator{w, filepath.Join(p.programs, "sidik-hub")}.printed("site", "settings", "samsat-belitung"), "Agen memakai setelan ini")
+			}, func() string { return "the agent does not run with the settings" })
+		},
 		"sidik-provision site list": func() {
 			if !strings.Contains(printed, "diterima") || !strings.Contains(printed, "samsat-koba") {
 				t.Errorf("the list is:\n%s", printed)
@@ -111,16 +126,20 @@ func TestTheChapterForABranchOffice(t *testing.T) {
 			o.stop()
 		},
 	}
-	for _, line := range chapter(t, "Memasang di kantor cabang") {
+	for _, line := range commands {
 		if do, atOffice := office[line]; atOffice {
 			do()
 			delete(office, line)
 			continue
 		}
-		if !strings.HasPrefix(line, "sidik-provision ") {
+		typed := given.Replace(line)
+		switch {
+		case strings.HasPrefix(line, "sidik-hub "): // the hub's data is elsewhere here
+			typed += " --data " + w.hubData()
+		case !strings.HasPrefix(line, "sidik-provision "):
 			t.Fatalf("the chapter tells of a command that is not tried here: %s", line)
 		}
-		cmd := exec.Command("sh", "-c", given.Replace(line))
+		cmd := exec.Command("sh", "-c", typed)
 		cmd.Dir = w.dir
 		cmd.Env = append(os.Environ(), "SIDIK_LANG=id", "XDG_CONFIG_HOME="+filepath.Join(w.dir, "config"), "PATH="+p.programs+":"+os.Getenv("PATH"))
 		var out, said bytes.Buffer

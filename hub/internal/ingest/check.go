@@ -59,16 +59,9 @@ func (i *Ingest) verify(ctx context.Context, m mqtt.Message) (checked, error) {
 	if c.envelope, err = protocol.Parse(m.Topic, m.Payload); err != nil {
 		return c, err
 	}
-	agent, err := i.o.Store.Agent(ctx, c.envelope.Site)
-	if errors.Is(err, store.ErrNoSite) || err == nil && agent.Fingerprint.KeyID() != c.envelope.From {
-		if err := i.o.Store.CountAttempt(ctx, c.envelope.Site, c.envelope.From, c.received); err != nil {
-			return c, fmt.Errorf("count attempt of site %s: %w", c.envelope.Site, err)
-		}
-		return c, &protocol.Refusal{Reason: protocol.ReasonKey,
-			Cause: fmt.Errorf("site %s with key %s is not admitted", c.envelope.Site, c.envelope.From)}
-	}
+	agent, err := i.speaker(ctx, c)
 	if err != nil {
-		return c, fmt.Errorf("find agent of site %s: %w", c.envelope.Site, err)
+		return c, err
 	}
 	if c.envelope.Kind == protocol.KindState {
 		if err := c.envelope.Into(&c.state); err != nil {
@@ -100,6 +93,23 @@ func (i *Ingest) verify(ctx context.Context, m mqtt.Message) (checked, error) {
 		}
 	}
 	return c, nil
+}
+
+// speaker is the admitted agent that a message says it is of; a refusal where its key
+// does not count now.
+func (i *Ingest) speaker(ctx context.Context, c checked) (store.Agent, error) {
+	agent, err := i.o.Store.Agent(ctx, c.envelope.Site)
+	if errors.Is(err, store.ErrNoSite) || err == nil && agent.Fingerprint.KeyID() != c.envelope.From {
+		if err := i.o.Store.CountAttempt(ctx, c.envelope.Site, c.envelope.From, c.received); err != nil {
+			return agent, fmt.Errorf("count attempt of site %s: %w", c.envelope.Site, err)
+		}
+		return agent, &protocol.Refusal{Reason: protocol.ReasonKey,
+			Cause: fmt.Errorf("site %s with key %s is not admitted", c.envelope.Site, c.envelope.From)}
+	}
+	if err != nil {
+		return agent, fmt.Errorf("find agent of site %s: %w", c.envelope.Site, err)
+	}
+	return agent, nil
 }
 
 // learn takes the public key out of a site's first state: the admitted

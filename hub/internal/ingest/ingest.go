@@ -273,7 +273,17 @@ func (i *Ingest) store(ctx context.Context, group []checked) error {
 		}
 	}
 	for _, c := range group {
-		var err error
+		if c.envelope.Kind == protocol.KindPunches {
+			continue
+		}
+		_, err := i.speaker(ctx, c) // its agent may have been shut out since it was checked
+		if refusal, is := errors.AsType[*protocol.Refusal](err); is {
+			i.refuse(c.envelope.Kind, refusal)
+			continue
+		}
+		if err != nil {
+			return err
+		}
 		switch c.envelope.Kind {
 		case protocol.KindState:
 			err = i.takeState(ctx, c)

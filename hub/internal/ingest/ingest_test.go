@@ -382,6 +382,51 @@ func TestAnAgentReplacedAMomentAgoIsRefusedAndNothingEnds(t *testing.T) {
 	w.want(nil, protocol.ReasonKey)
 }
 
+// shutting is a store whose operator shuts the site out right after a message was checked.
+type shutting struct {
+	ingest.Store
+	once sync.Once
+	do   func()
+}
+
+func (s *shutting) Agent(ctx context.Context, site protocol.SiteID) (store.Agent, error) {
+	a, err := s.Store.Agent(ctx, site)
+	s.once.Do(s.do)
+	return a, err
+}
+
+func TestNothingOfAnAgentIsKeptOnceItIsShutOut(t *testing.T) {
+	w := newWorld(t)
+	ok(t, w.take(w.store, w.state(1, 1, nil)))
+	templates := &vault{}
+	w.vault = templates
+	for name, messages := range map[string][]mqtt.Message{
+		"a state":      {w.state(1, 2, nil)},
+		"punches":      {w.punches(w.segment("DEMO1", 0, 1))},
+		"an inventory": w.inventory(1, held(serial, 3)),
+		"results":      w.results(1, serial),
+		"templates":    w.templates(1, "template"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.outcomes, w.refused = nil, nil
+			agent := w.agent.Key.Public().Fingerprint()
+			s := &shutting{Store: w.store, do: func() {
+				ok(t, w.store.ReplaceKey(t.Context(), demo, storetest.NewAgent(t, demo).Key.Public().Fingerprint(), storetest.Morning()))
+			}}
+			ok(t, w.take(s, messages...))
+			if name == "punches" {
+				w.want([]string{string(store.OutcomeRefused)})
+			} else {
+				w.want(nil, protocol.ReasonKey)
+			}
+			ok(t, w.store.ReplaceKey(t.Context(), demo, agent, storetest.Morning().Add(time.Hour)))
+		})
+	}
+	if st, _, err := w.store.State(t.Context(), demo); err != nil || st.Seq.Counter != 1 || w.users() != -1 || len(templates.found) != 0 {
+		t.Errorf("state %s, %d users, %d templates are kept, %v", st.Seq, w.users(), len(templates.found), err)
+	}
+}
+
 func TestTheFirstSightOfAKeyIsAnsweredByAReceipt(t *testing.T) {
 	w := newWorld(t)
 	ok(t, w.take(w.store, w.state(1, 1, nil), w.state(1, 2, nil)))

@@ -39,6 +39,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"a hub uses an agent", "hub/x.go", importing(own + "agent/config"), "meet only in the contract"},
 		{"a tool uses a program", "provision/internal/x/x.go", importing(own + "hub/cmd/sidik-hub"), "a program is not a library"},
 		{"the network in the writer of kits", "provision/internal/kit/x.go", importing(own + "provision/internal/hubapi"), "writing one asks nobody"},
+		{"the door in the hub's releases", "hub/internal/release/x.go", importing(own + "hub/internal/enrol"), "how it is told or given out"},
 		{"the network before there is an agent", "agent/internal/launch/x.go", importing("net/http"), "with as little as can be wrong"},
 		{"the uplink in releases", "agent/internal/release/x.go", importing(own + "agent/internal/uplink"), "whichever drivers and carriers"},
 		{"the network beside the key of releases", "provision/internal/release/x.go", importing("net/http"), "folders are carried"},

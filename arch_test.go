@@ -106,6 +106,8 @@ func ourHouse() house {
 				why: "the line carries what the buffer holds, from whichever terminal"},
 			{packages: []string{"hub/internal/ingest", "hub/internal/dispatch"}, never: []string{"hub/internal/broker", "hub/internal/web", "net/http"},
 				why: "any broker will do, and nothing that is stored depends on who looks at it"},
+			{packages: []string{"hub/internal/release"}, never: []string{"protocol/mqtt", "hub/internal/dispatch", "hub/internal/enrol", "net/http"},
+				why: "which site is to run what is kept without asking how it is told or given out"},
 			{packages: []string{"hub/internal/placement"}, only: []string{"std", "protocol", "protocol/roster"}, never: []string{"database/sql", "net/http"},
 				why: "who belongs on which terminal is a rule over values: it can be tried out before anything is saved"},
 			{packages: []string{"hub/internal/validate"}, only: []string{"std", "protocol", "protocol/roster", "hub/internal/placement"}, never: []string{"database/sql", "net/http"},

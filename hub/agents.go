@@ -167,10 +167,10 @@ func (h *Hub) serveAgents(ctx context.Context) error {
 		return err
 	}
 	server := enrol.Server(enrol.Handler(enrol.Options{
-		Admissions: h.agents.admissions, Keys: h.keys, Document: h.keys.Document().Message(), Brokers: brokers, Logger: h.config.Logger, Now: time.Now,
+		Admissions: h.agents.admissions, Programs: programs{h.agents.admissions, h.releases}, Keys: h.keys, Document: h.keys.Document().Message(), Brokers: brokers, Logger: h.config.Logger, Now: time.Now,
 	}), h.config.Logger)
 	server.BaseContext = func(net.Listener) context.Context { return ctx }
-	server.TLSConfig = h.agents.authority.ServerConfig(h.agents.names(trust.RoleAgents), tls.NoClientCert)
+	server.TLSConfig = h.agents.authority.ServerConfig(h.agents.names(trust.RoleAgents), tls.VerifyClientCertIfGiven) // who has none yet comes for one
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 	if err := server.ServeTLS(enrol.Listen(h.agents.door, h.config.Logger), "", ""); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve agents: %w", err)

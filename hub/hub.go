@@ -31,6 +31,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/placement"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/pull"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/release"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/retention"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/rosters"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/settings"
@@ -119,6 +120,7 @@ type Hub struct {
 	campaigns *campaign.Campaigns
 	pull      *pull.Pull
 	retention *retention.Retention
+	releases  *release.Releases
 	broker    *broker.Broker // nil: another one
 	agents    *agents        // nil: no certificates
 	brokers   []string
@@ -133,11 +135,11 @@ func Run(ctx context.Context, c Config) (err error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	release, err := lock(c.Data)
+	unlock, err := lock(c.Data)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, release()) }()
+	defer func() { err = errors.Join(err, unlock()) }()
 	keys, err := openKeys(c.Data)
 	if err != nil {
 		return err
@@ -174,8 +176,9 @@ func Run(ctx context.Context, c Config) (err error) {
 		defer h.broker.Close()
 		h.brokers = []string{h.broker.URL()}
 	}
+	h.releases = release.New(s, c.Data)
 	h.dispatch = dispatch.New(dispatch.Options{
-		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Documents: documents(settings.New(s)), Key: keys.Signing(), Keys: keys.Document().Message(), Version: c.Version, Logger: c.Logger, Pulse: c.Pulse,
+		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Documents: documents(settings.New(s), h.releases), Key: keys.Signing(), Keys: keys.Document().Message(), Version: c.Version, Logger: c.Logger, Pulse: c.Pulse,
 		Sent: func(n int) {
 			for range n {
 				h.metrics.Receipt()
@@ -261,6 +264,7 @@ func (h *Hub) run(ctx context.Context, pages pagesDoor) error {
 	parts.Go(func() { cancel(h.decisions.Run(ctx)) })
 	parts.Go(func() { cancel(h.pull.Run(ctx)) })
 	parts.Go(func() { cancel(h.retention.Run(ctx)) })
+	parts.Go(func() { cancel(h.releases.Run(ctx, time.Now, h.config.Logger)) })
 	parts.Go(func() {
 		<-ctx.Done()
 		closing, stop := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)

@@ -79,7 +79,7 @@ func (o *operator) command() *cobra.Command {
 	root.PersistentFlags().StringVar(&o.database, "database", "", o.say("flag-database", nil))
 	root.AddCommand(
 		o.run(), o.identity(), o.key(), o.site(), o.terminal(), o.unit(), o.employee(), o.place(), o.task(), o.finger(), o.capture(), o.vault(), o.validate(), o.findingCommand(), o.campaign(), o.register(), o.account(), o.condition(),
-		o.punches(), o.watch(), o.verify(), o.backup(), o.restore(), o.service(), o.brokerConfig(), o.operatorCertificate(),
+		o.punches(), o.watch(), o.verify(), o.backup(), o.restore(), o.service(), o.brokerConfig(), o.operatorCertificate(), o.release(),
 	)
 	return root
 }

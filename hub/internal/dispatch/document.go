@@ -20,7 +20,7 @@ type Document struct {
 }
 
 // isDocument tells the kinds that travel as a Document.
-func isDocument(k protocol.Kind) bool { return k == protocol.KindConfig }
+func isDocument(k protocol.Kind) bool { return k == protocol.KindConfig || k == protocol.KindRelease }
 
 // place is where a document belongs.
 type place struct {

@@ -79,8 +79,9 @@ type place struct {
 	log      diary
 	*admission.Admissions
 
-	mu  sync.Mutex
-	now time.Time
+	mu      sync.Mutex
+	now     time.Time
+	program string // file of the one program that samsat is to run
 }
 
 func (p *place) clock() time.Time {
@@ -122,9 +123,9 @@ func newPlace(t testing.TB) *place {
 	p.must(p.Register(t.Context(), samsat))
 	log := slog.New(slog.NewJSONHandler(&p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	server := enrol.Server(enrol.Handler(enrol.Options{
-		Admissions: p.Admissions, Keys: p.keys, Document: p.document.Message(), Brokers: []string{"ssl://127.0.0.1:8883"}, Logger: log, Now: p.clock,
+		Admissions: p.Admissions, Programs: p, Keys: p.keys, Document: p.document.Message(), Brokers: []string{"ssl://127.0.0.1:8883"}, Logger: log, Now: p.clock,
 	}), log)
-	server.TLSConfig = ca.ServerConfig([]string{string(trust.RoleAgents)}, tls.NoClientCert)
+	server.TLSConfig = ca.ServerConfig([]string{string(trust.RoleAgents)}, tls.VerifyClientCertIfGiven)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	p.must(err)
 	p.url = "https://" + l.Addr().String()
@@ -160,6 +161,7 @@ func (p *place) post(from, path string, body io.Reader) (int, []byte) {
 // machine is an agent with its keys.
 type machine struct {
 	key seal.SigningKey
+	own *ecdsa.PrivateKey // of its certificate
 	tls []byte
 	n   uint64
 }
@@ -168,6 +170,7 @@ func newMachine(t testing.TB) *machine {
 	t.Helper()
 	m := &machine{}
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	m.own = private
 	if err == nil {
 		m.tls, err = x509.MarshalPKIXPublicKey(private.Public())
 	}

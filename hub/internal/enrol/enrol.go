@@ -1,6 +1,6 @@
 // Package enrol is the hub's door for agents: HTTPS, where a new agent brings its claim
-// code and a known one asks for its next certificate, and where everybody may read the
-// keys document.
+// code and a known one asks for its next certificate, where a site gets the program that
+// it is to run, and where everybody may read the keys document.
 //
 // It knows HTTP and envelopes. It must not decide who is let in (admission does), and
 // it serves no page.
@@ -37,10 +37,11 @@ type Keys interface {
 	Public(id seal.KeyID) (seal.PublicKey, bool)
 }
 
-// Options are the parts of the door; all are needed.
+// Options are the parts of the door; all but Programs are needed.
 type Options struct {
 	Admissions Admissions
 	Keys       Keys
+	Programs   Programs // nil: none are given out
 	Document   []byte   // the keys document as the root signed it
 	Brokers    []string // ssl://HOST:PORT, as agents reach them
 	Logger     *slog.Logger
@@ -59,6 +60,8 @@ type door struct {
 	o      Options
 	busy   chan struct{} // one for each request that is judged
 	limits *limits
+
+	programs *programs
 }
 
 // Handler is what the door answers with.
@@ -68,6 +71,10 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET "+protocol.PathKeys, d.keys)
 	mux.HandleFunc("POST "+protocol.PathClaim, d.judge(protocol.KindClaim, o.Admissions.Claim))
 	mux.HandleFunc("POST "+protocol.PathRenewal, d.judge(protocol.KindRenewal, o.Admissions.Renew))
+	if o.Programs != nil {
+		d.programs = &programs{from: o.Programs, open: map[protocol.SiteID]bool{}}
+		mux.HandleFunc("GET "+protocol.PathRelease, d.program)
+	}
 	return mux
 }
 

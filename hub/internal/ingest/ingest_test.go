@@ -441,6 +441,7 @@ func TestRostersOfASiteAreReportedByItsNewestStateOnly(t *testing.T) {
 	of := func(revision uint64, status protocol.Status) func(*protocol.State) {
 		return func(s *protocol.State) {
 			s.Status, s.Rosters = status, []protocol.HeldRoster{{Serial: "DEMO1", Order: protocol.Seq{Life: 1, Counter: revision}}}
+			s.Release = &protocol.ReleaseState{Order: protocol.Seq{Life: 1, Counter: revision}, Stage: protocol.ReleaseRunning}
 		}
 	}
 	kept := w.state(1, 2, of(2, protocol.StatusReady))
@@ -449,6 +450,9 @@ func TestRostersOfASiteAreReportedByItsNewestStateOnly(t *testing.T) {
 	ok(t, w.take(w.store, w.state(1, 4, of(4, protocol.StatusReady)), w.state(1, 3, of(3, protocol.StatusReady)), w.state(1, 5, of(5, protocol.StatusLost))))
 	if len(w.reported) != 1 || w.reported[0][0].Order.Counter != 4 {
 		t.Errorf("reported %v, want revision 4 alone", w.reported)
+	}
+	if release := "release 1.4"; !slices.Contains(w.has, release) || slices.Contains(w.has, "release 1.5") {
+		t.Errorf("has %v, want %s", w.has, release)
 	}
 }
 

@@ -42,6 +42,11 @@ func (i *Ingest) takeState(ctx context.Context, c checked) error {
 	} else if !c.retained && c.state.Status == protocol.StatusReady {
 		i.o.Dispatch.Reported(site, c.state.Rosters, c.received)
 		i.o.Dispatch.Has(site, protocol.KindConfig, c.state.Config.Newest(), c.received)
+		var release protocol.Seq
+		if c.state.Release != nil {
+			release = c.state.Release.Order
+		}
+		i.o.Dispatch.Has(site, protocol.KindRelease, release, c.received)
 	}
 	// An older state may still carry proof: signatures do not age.
 	return i.takeProof(ctx, c)

@@ -117,8 +117,6 @@ func TestNothingTellsASecret(t *testing.T) {
 	if err := agent.PutClaim(samsat.config.Data, code); err != nil {
 		t.Fatal(err)
 	}
-	agency.start()
-	samsat.start()
 	finger := append([]byte{0x4d, 0x98}, "SS21\x02\x0a\x00\x00"...)
 	finger = append(finger, make([]byte, 512)...)
 	rand.Read(finger[10:])
@@ -127,6 +125,8 @@ func TestNothingTellsASecret(t *testing.T) {
 	if err := agency.terminal.AddTemplate(zk.Template{UID: owner.UID, Finger: 1, Flag: 1, Data: finger}); err != nil {
 		t.Fatal(err)
 	}
+	agency.start()
+	samsat.start()
 	var found string
 	eventually(t, func() bool { found = op.says("finger", "found"); return strings.Contains(found, owner.PIN) }, func() string { return "the finger did not come" })
 	pin := op.newcomer("Pegawai Demo", "199001012015012901")

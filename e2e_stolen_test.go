@@ -26,10 +26,12 @@ func (op operator) newcomers(agency *office, units ...string) (pins []string) {
 	t := op.w.t
 	t.Helper()
 	users := agency.terminal.Users()
-	for n, unit := range units {
+	for n := range units { // all of them at once: a terminal is not looked at again soon
 		if err := agency.terminal.AddTemplate(zk.Template{UID: users[n].UID, Finger: 1, Flag: 1, Data: template(n)}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for n, unit := range units {
 		pins = append(pins, op.newcomer(fmt.Sprintf("Pegawai Demo %d", n), fmt.Sprintf("19900101201501%d%03d", 2, 901+n)))
 		op.says("place", pins[n], "--unit", unit, "--from", "2026-01-01", "--sk", "800/1/2026")
 	}

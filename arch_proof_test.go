@@ -52,6 +52,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"a wire protocol in the rosters", "agent/internal/apply/x.go", importing(own + "protocol/zk"), "neither the way"},
 		{"a terminal in the panel", "agent/internal/panel/x.go", importing(own + "agent/internal/collect"), "what a press asks for"},
 		{"a driver in the finder", "agent/internal/finder/x.go", importing(own + "agent/internal/terminal/zkdriver"), "nothing but its serial number"},
+		{"a terminal where its keys are kept", "agent/internal/commkey/x.go", importing(own + "protocol/zk"), "without the terminal"},
 		{"the line in what is tried and taken back", "agent/internal/settings/x.go", importing(own + "agent/internal/uplink"), "how the hub is reached"},
 		{"a way out where settings are kept", "hub/internal/settings/x.go", importing(own + "hub/internal/dispatch"), "whichever way it travels"},
 		{"a pin outside of the panel", "agent/internal/health/x.go", importing("periph.io/x/conn/v3/gpio"), "depends on hardware"},

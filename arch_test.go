@@ -94,6 +94,8 @@ func ourHouse() house {
 				why: "lights and button know how the site is and what a press asks for, and no part of the agent"},
 			{packages: []string{"agent/internal/finder"}, only: []string{"std", "protocol", "protocol/zk", "protocol/durable", "agent/internal/terminal"},
 				why: "where terminals are is asked without a driver: of a terminal of others nothing but its serial number can be read"},
+			{packages: []string{"agent/internal/commkey"}, only: []string{"std", "protocol", "protocol/durable"},
+				why: "which keys a terminal may have is known without the terminal: after a power cut nobody can ask it"},
 			{packages: []string{"agent/internal/settings"}, only: []string{"std", "protocol", "protocol/durable"},
 				why: "what is tried and taken back is decided without knowing what it means or how the hub is reached"},
 			{packages: []string{"hub/internal/settings"}, never: []string{"protocol/mqtt", "hub/internal/store", "hub/internal/dispatch", "net/http"},

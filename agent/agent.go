@@ -19,6 +19,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/buffer"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/clock"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/collect"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/commkey"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/enrol"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/finder"
@@ -102,6 +103,7 @@ type Agent struct {
 	keys    *keyring.Keyring
 	enrol   *enrol.Enrolment // nil: admitted by hand
 	buffer  *buffer.Buffer
+	comm    *commkey.Keys
 	finder  *finder.Finder
 	collect *collect.Collector
 	health  *health.Health
@@ -150,8 +152,16 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 			"moved_to", opening.Quarantined, "salvaged", opening.Salvaged)
 	}
 	a := &Agent{o: o, site: protocol.SiteID(o.Config.Site), started: time.Now(), clock: clock, keys: keys, set: set, buffer: b}
+	a.comm, err = commkey.Open(o.Config.Data)
+	if errors.Is(err, commkey.ErrDamaged) {
+		o.Logger.Error("terminals are asked with their configured keys; the hub has a copy of the others", "error", err)
+		err = nil
+	}
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
 	a.finder = a.newFinder()
-	drivers := drivers(o.Config.Terminals, a.finder)
+	drivers := a.drivers()
 	out, err := outbox.Open(outbox.Options{Site: a.site, Dir: filepath.Join(o.Config.Data, rosterFolder), Changed: func() { a.jobs.Wake() }})
 	if err == nil && out.Damaged() > 0 {
 		o.Logger.Error("templates that waited for the hub were damaged, and are set aside", "count", out.Damaged())
@@ -214,7 +224,7 @@ func (a *Agent) newFinder() *finder.Finder {
 	}
 	for _, t := range c.Terminals {
 		o.Terminals = append(o.Terminals, finder.Terminal{
-			Serial: protocol.Serial(t.Serial), Place: terminal.Place{Address: t.Address, Network: t.Network}, CommKey: t.CommKey,
+			Serial: protocol.Serial(t.Serial), Place: terminal.Place{Address: t.Address, Network: t.Network}, Keys: a.comm.Of(protocol.Serial(t.Serial), t.CommKey).Keys,
 		})
 	}
 	return finder.Open(o)
@@ -222,11 +232,13 @@ func (a *Agent) newFinder() *finder.Finder {
 
 // drivers makes a driver for each configured terminal. Collecting and keeping share
 // it, because most terminals serve one client at a time.
-func drivers(configured []config.Terminal, found *finder.Finder) []*zkdriver.Driver {
+func (a *Agent) drivers() []*zkdriver.Driver {
+	configured := a.o.Config.Terminals
 	list := make([]*zkdriver.Driver, len(configured))
 	for i, t := range configured {
+		serial := protocol.Serial(t.Serial)
 		list[i] = zkdriver.New(zkdriver.Config{
-			Serial: protocol.Serial(t.Serial), Locator: found.Sought(protocol.Serial(t.Serial)), CommKey: t.CommKey, Live: *t.Live,
+			Serial: serial, Locator: a.finder.Sought(serial), Keys: a.comm.Of(serial, t.CommKey), Live: *t.Live,
 			ReadOnly: t.ReadOnly, UniqueFinger: t.UniqueFinger,
 		})
 	}

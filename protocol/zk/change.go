@@ -79,6 +79,27 @@ func (c *Conn) Refresh(ctx context.Context) error {
 	}), "refresh data")
 }
 
+// WriteOption sets a setting by its name, and lets the terminal take it into use.
+func (c *Conn) WriteOption(ctx context.Context, name, value string) error {
+	return wrap(c.do(ctx, func(ctx context.Context) error {
+		if err := c.change(ctx, CmdOptionWrite, AppendOption(nil, name, value)); err != nil {
+			return err
+		}
+		// Some do so by themselves and do not know the command.
+		if err := c.command(ctx, CmdRefreshOption, nil); err != nil && !errors.As(err, new(*Refusal)) {
+			return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+		}
+		return nil
+	}), "write option %s", name)
+}
+
+// OptionCommKey is the setting with the communication key, in decimal digits: 0 for none,
+// at most MaxCommKey. It is asked of whoever connects from then on.
+const OptionCommKey = "COMKey"
+
+// MaxCommKey is the greatest that can be typed at a terminal.
+const MaxCommKey = 999_999
+
 // fingerOf is u16 slot, u8 finger.
 func fingerOf(uid uint16, finger uint8) []byte {
 	return append(binary.LittleEndian.AppendUint16(nil, uid), finger)

@@ -71,6 +71,7 @@ type Conn struct {
 	disabled bool   // by us
 	open     bool   // a data set is prepared
 	noEndAck bool   // the terminal does not end its transfers with an ACK_OK
+	keyed    bool   // it asked for the communication key
 	events   []Event
 	unwatch  func() // ends what interrupts the method at the end of its context
 }
@@ -148,11 +149,16 @@ func (c *Conn) enter(ctx context.Context) error {
 			}
 			return err
 		}
+		c.keyed = true
 	default:
 		return &Refusal{CmdConnect, p.Code}
 	}
 	return nil
 }
+
+// Keyed tells whether the terminal asked for the communication key. One that has none
+// lets everybody in, whatever key they bring.
+func (c *Conn) Keyed() bool { return c.keyed }
 
 // Close enables the terminal if this session disabled it, says goodbye and closes the
 // line, all within a second. A method under way in another goroutine is interrupted if

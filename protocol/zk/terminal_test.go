@@ -696,3 +696,34 @@ func TestTerminalIsEnabledAgain(t *testing.T) {
 	}
 	eventually(t, "the terminal is enabled", sim.Enabled)
 }
+
+func TestACommunicationKeyIsAskedOfWhoeverComesNext(t *testing.T) {
+	for _, network := range []string{"tcp", "udp"} {
+		t.Run(network, func(t *testing.T) {
+			sim, address := terminal(t, zktest.Config{}, 3, 0, 0)
+			c := session(t, zk.Options{Address: address, Network: network})
+			if c.Keyed() {
+				t.Error("a terminal without a key asked for one")
+			}
+			if err := c.WriteOption(t.Context(), zk.OptionCommKey, "123456"); err != nil {
+				t.Fatal(err)
+			}
+			if sim.Requests(zk.CmdRefreshOption) != 1 {
+				t.Error("the terminal was not told to take it into use")
+			}
+			if _, err := c.Sizes(t.Context()); err != nil {
+				t.Errorf("the session that set it: %v", err)
+			}
+			if _, err := zk.Dial(t.Context(), zk.Options{Address: address, Network: network}); !errors.Is(err, zk.ErrKey) {
+				t.Errorf("without the key: %v", err)
+			}
+			if again := session(t, zk.Options{Address: address, Network: network, CommKey: 123456}); !again.Keyed() {
+				t.Error("a terminal with a key did not ask for it")
+			}
+			var refusal *zk.Refusal
+			if err := c.WriteOption(t.Context(), zk.OptionCommKey, "1000000"); !errors.As(err, &refusal) || sim.CommKey() != 123456 {
+				t.Errorf("a key that is too long: %v, it has %d", err, sim.CommKey())
+			}
+		})
+	}
+}

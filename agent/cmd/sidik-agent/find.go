@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bkpsdmd-babel/sidik/agent/config"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/commkey"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/finder"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
@@ -111,8 +112,10 @@ func (s *search) prepare(cmd *cobra.Command) (err error) {
 		}
 		for _, t := range c.Terminals {
 			s.ours[protocol.Serial(t.Serial)] = true
-			if !slices.Contains(s.scan.Keys, t.CommKey) {
-				s.scan.Keys = append(s.scan.Keys, t.CommKey)
+			for _, key := range commkey.Tried(c.Data, protocol.Serial(t.Serial), t.CommKey) {
+				if !slices.Contains(s.scan.Keys, key) {
+					s.scan.Keys = append(s.scan.Keys, key)
+				}
 			}
 		}
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/agent/config"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/clock"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/commkey"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/finder"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/uplink"
@@ -144,7 +145,13 @@ func (e examiner) terminal(ctx context.Context, t config.Terminal) {
 	ctx, cancel := context.WithTimeout(ctx, 4*dialTimeout)
 	defer cancel()
 	about := args("serial", t.Serial, "address", t.Address)
-	conn, err := zk.Dial(ctx, zk.Options{Address: t.Address, Network: t.Network, CommKey: t.CommKey, Timeout: dialTimeout})
+	var conn *zk.Conn
+	err := zk.ErrKey
+	for _, key := range commkey.Tried(e.o.Config.Data, protocol.Serial(t.Serial), t.CommKey) {
+		if errors.Is(err, zk.ErrKey) {
+			conn, err = zk.Dial(ctx, zk.Options{Address: t.Address, Network: t.Network, CommKey: key, Timeout: dialTimeout})
+		}
+	}
 	if err == nil {
 		defer conn.Close()
 		about["got"], err = conn.Option(ctx, "~SerialNumber")

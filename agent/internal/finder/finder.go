@@ -185,8 +185,10 @@ func (f *Finder) terms(ctx context.Context) (keys []uint32, avoid map[string]boo
 	for _, s := range f.sought {
 		if _, missing := s.due(); missing {
 			wanted = append(wanted, s.Serial)
-			if !slices.Contains(keys, s.CommKey) {
-				keys = append(keys, s.CommKey)
+			for _, key := range s.keys() {
+				if !slices.Contains(keys, key) {
+					keys = append(keys, key)
+				}
 			}
 		} else if s.met.Address != "" {
 			answering = append(answering, s.met.Address)

@@ -12,9 +12,16 @@ import (
 
 // Terminal is one that the office is configured to have.
 type Terminal struct {
-	Serial  protocol.Serial
-	Place   terminal.Place // as configured; without an address: find it
-	CommKey uint32
+	Serial protocol.Serial
+	Place  terminal.Place  // as configured; without an address: find it
+	Keys   func() []uint32 // communication keys that it may have, offered where it is looked for; nil: none
+}
+
+func (t Terminal) keys() []uint32 {
+	if t.Keys == nil {
+		return []uint32{0}
+	}
+	return t.Keys()
 }
 
 // When a terminal is looked for.

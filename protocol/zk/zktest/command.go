@@ -3,6 +3,7 @@ package zktest
 import (
 	"bytes"
 	"encoding/binary"
+	"strconv"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/protocol/zk"
@@ -15,7 +16,7 @@ func (t *Terminal) handle(l *link, p zk.Packet) (answer []zk.Packet, then func()
 	case zk.CmdConnect:
 		return t.connect(l, p), nil
 	case zk.CmdAuth:
-		l.authorised = t.cfg.CommKey == 0 || zk.CheckScramble(p.Body, t.cfg.CommKey, l.session)
+		l.authorised = t.commKey == 0 || zk.CheckScramble(p.Body, t.commKey, l.session)
 	case zk.CmdExit:
 		return l.reply(p, zk.AckOK, nil), l.drop
 	}
@@ -66,7 +67,7 @@ func (t *Terminal) connect(l *link, p zk.Packet) []zk.Packet {
 		}
 		l.session = t.session
 	}
-	if t.cfg.CommKey != 0 {
+	if t.commKey != 0 {
 		l.authorised = false
 		return l.reply(p, zk.AckUnauth, nil)
 	}
@@ -149,6 +150,9 @@ func (t *Terminal) change(p zk.Packet) zk.Code {
 		if done = found && string(name) != "~SerialNumber"; done {
 			t.options[string(name)] = string(value)
 		}
+		if string(name) == zk.OptionCommKey {
+			done = t.setCommKey(string(value))
+		}
 	case zk.CmdSetTime:
 		if done = len(p.Body) >= 4; done {
 			var wall time.Time
@@ -215,4 +219,21 @@ func (t *Terminal) clearData(kind []byte) bool {
 func text(field []byte) string {
 	before, _, _ := bytes.Cut(field, []byte{0})
 	return string(before)
+}
+
+// setCommKey changes what is asked of whoever connects from now on. The caller holds t.mu.
+func (t *Terminal) setCommKey(digits string) bool {
+	key, err := strconv.ParseUint(digits, 10, 32)
+	if _, ignored := t.fire(Unstored, zk.CmdOptionWrite); err != nil || key > zk.MaxCommKey || ignored {
+		return err == nil && key <= zk.MaxCommKey
+	}
+	t.commKey = uint32(key)
+	return true
+}
+
+// CommKey is the communication key that is set; 0 for none.
+func (t *Terminal) CommKey() uint32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.commKey
 }

@@ -20,16 +20,18 @@ type State struct {
 	PINs      []string      `json:"pins"` // of each row
 	Ops       []byte        `json:"operations"`
 	Offset    time.Duration `json:"clock_offset"`
+	CommKey   *uint32       `json:"comm_key,omitempty"` // nil: as it was made
 }
 
 // State copies what the terminal holds.
 func (t *Terminal) State() State {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	key := t.commKey
 	return State{
 		Serial: t.options["~SerialNumber"], Profile: t.profile.Name, RowSize: t.profile.Rows.Size(),
 		Users: slices.Clone(t.users), Templates: slices.Clone(t.templates),
-		Rows: t.log.snapshot(), PINs: slices.Clone(t.log.pins), Ops: slices.Clone(t.ops), Offset: t.offset,
+		Rows: t.log.snapshot(), PINs: slices.Clone(t.log.pins), Ops: slices.Clone(t.ops), Offset: t.offset, CommKey: &key,
 	}
 }
 
@@ -50,6 +52,9 @@ func (t *Terminal) Restore(s State) error {
 	t.users, t.templates = slices.Clone(s.Users), slices.Clone(s.Templates)
 	t.log.rows, t.log.pins = slices.Clone(s.Rows), slices.Clone(s.PINs)
 	t.ops, t.offset = slices.Clone(s.Ops), s.Offset
+	if s.CommKey != nil {
+		t.commKey = *s.CommKey
+	}
 	return nil
 }
 

@@ -63,6 +63,7 @@ type Terminal struct {
 	disabled      bool
 	disabledUntil time.Time // zero: until it is enabled
 	session       uint16    // the last one given
+	commKey       uint32    // 0: none is set
 	links         map[*link]struct{}
 	servers       []func() error // ends of the listeners
 	closed        bool
@@ -107,6 +108,7 @@ func New(cfg Config) (*Terminal, error) {
 		log:       punchLog{layout: cfg.Profile.Rows},
 		recordCap: cfg.Profile.RecordCap,
 		session:   0x1A2A,
+		commKey:   cfg.CommKey,
 		links:     map[*link]struct{}{},
 		fired:     map[FaultKind]int{},
 		requests:  map[zk.Code]int{},

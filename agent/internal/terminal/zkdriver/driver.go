@@ -25,7 +25,8 @@ type Config struct {
 	Address   string          // HOST:PORT; not looked at where there is a Locator
 	Network   string          // tcp or udp; the same
 	Locator   Locator         // nil: it is always at Address
-	CommKey   uint32          // 0 for none
+	CommKey   uint32          // 0 for none; not looked at where there are Keys
+	Keys      Keys            // nil: it always has CommKey
 	Live      bool            // keep the session between reads; without it Watch is of little use
 	Timeout   time.Duration   // longest silence while an answer is due; 0 is 5 s
 	KeepAlive time.Duration   // longest silence of a session that is kept; 0 is 25 s
@@ -58,6 +59,9 @@ func New(c Config) *Driver {
 	if c.Patience <= 0 {
 		c.Patience = time.Minute
 	}
+	if c.Keys == nil {
+		c.Keys = oneKey(c.CommKey)
+	}
 	if c.Locator == nil {
 		c.Locator = fixed{Address: c.Address, Network: c.Network}
 	}
@@ -86,7 +90,7 @@ func (d *Driver) hangUp() error {
 
 // connectTo opens a session at one place, and makes sure who is there.
 func (d *Driver) connectTo(ctx context.Context, at terminal.Place) error {
-	conn, err := zk.Dial(ctx, zk.Options{Address: at.Address, Network: at.Network, CommKey: d.config.CommKey, Timeout: d.config.Timeout})
+	conn, key, err := d.unlock(ctx, at)
 	if err != nil {
 		return because(err, terminal.ErrUnreachable)
 	}
@@ -99,6 +103,10 @@ func (d *Driver) connectTo(ctx context.Context, at terminal.Place) error {
 	if got := protocol.Serial(serial); got != d.config.Serial {
 		_ = d.hangUp()
 		return &terminal.StrangerError{Want: d.config.Serial, Got: got}
+	}
+	if err := d.config.Keys.Opened(key); err != nil {
+		_ = d.hangUp()
+		return err
 	}
 	return nil
 }

@@ -134,7 +134,11 @@ func wait[T any](t *testing.T, c <-chan T) (v T) {
 // next opens the next message of the hub.
 func (w *world) next(body any) protocol.Envelope {
 	w.t.Helper()
-	m := wait(w.t, w.heard)
+	return w.opened(wait(w.t, w.heard), body)
+}
+
+func (w *world) opened(m mqtt.Message, body any) protocol.Envelope {
+	w.t.Helper()
 	e, err := protocol.Open(m.Topic, m.Payload, func(protocol.SiteID, seal.KeyID) (seal.PublicKey, bool) { return w.key.Public(), true })
 	ok(w.t, err)
 	if body != nil {

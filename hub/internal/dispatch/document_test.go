@@ -58,9 +58,9 @@ func (w *world) heardConfig() (protocol.Envelope, protocol.Config) {
 		if len(m.Payload) == 0 {
 			return protocol.Envelope{}, protocol.Config{}
 		}
-		w.heard <- m
 		var c protocol.Config
-		return w.next(&c), c
+		e := w.opened(m, &c)
+		return e, c
 	}
 }
 

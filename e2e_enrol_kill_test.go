@@ -18,6 +18,9 @@ import (
 // claim. In the end it is its site's by one key, and no punch is missing.
 func TestKillsWhileGettingInLeaveOneIdentity(t *testing.T) {
 	kills := 15
+	if testing.Short() {
+		kills = 5
+	}
 	if os.Getenv("SIDIK_SOAK") != "" {
 		kills = 300
 	}

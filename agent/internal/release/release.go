@@ -53,7 +53,7 @@ type Options struct {
 	Reach func(ctx context.Context) bool
 	Log   *slog.Logger
 
-	Every    time.Duration // between two looks; default 5 s
+	Every    time.Duration // between two looks; default 2 s
 	Settle   time.Duration // for which what this program can do is watched before it is replaced; default 5 min
 	RetryMin time.Duration // between attempts to fetch; 5 s doubling to RetryMax, 10 min
 	RetryMax time.Duration
@@ -81,7 +81,7 @@ type Release struct {
 // Open reads what was ordered, and what the plan of programs is.
 func Open(o Options) (*Release, error) {
 	if o.Every == 0 {
-		o.Every = 5 * time.Second
+		o.Every = 2 * time.Second
 	}
 	if o.Settle == 0 {
 		o.Settle = 5 * time.Minute

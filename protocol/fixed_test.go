@@ -216,6 +216,17 @@ func messages(t testing.TB) map[string]message {
 			Job: protocol.Seq{Life: 3, Counter: 12}, Serial: "X100C0001", Step: protocol.StepStored, Good: 3, Bad: 1, Ended: protocol.EndedDone, Digest: fixedHash("template")}, agent},
 		"progress-blocked": {of(up, protocol.KindProgress, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 8)}), protocol.Progress{
 			Job: protocol.Seq{Life: 3, Counter: 13}, Serial: "X100C0001", Step: protocol.StepBegun, Ended: protocol.EndedBlocked, Reason: "users-full"}, agent},
+		"jobs-clock": {of(down, protocol.KindJobs, protocol.Seq{Life: 3, Counter: 14}), protocol.Job{Kind: protocol.JobClock,
+			Expires: *instant("2026-01-02T01:01:00Z"), Serial: "X100C0001", Force: true}, hub},
+		"jobs-restart": {of(down, protocol.KindJobs, protocol.Seq{Life: 3, Counter: 15}), protocol.Job{Kind: protocol.JobRestart,
+			Expires: *instant("2026-01-02T01:01:00Z")}, hub},
+		"progress-clock": {of(up, protocol.KindProgress, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 10)}), protocol.Progress{
+			Job: protocol.Seq{Life: 3, Counter: 14}, Kind: protocol.JobClock, Serial: "X100C0001", Step: protocol.StepBegun, Ended: protocol.EndedDone,
+			Result: &protocol.ErrandResult{Rows: 81234, New: 2, Before: -90, After: 0}}, agent},
+		"progress-unknown": {of(up, protocol.KindProgress, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 11)}), protocol.Progress{
+			Job: protocol.Seq{Life: 3, Counter: 16}, Kind: "of-a-newer-hub", Ended: protocol.EndedUnknown}, agent},
+		"diagnosis": {of(up, protocol.KindDiagnosis, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 12)}), protocol.Diagnosis{
+			Job: protocol.Seq{Life: 3, Counter: 17}, Doc: protocol.Document{Digest: fixedHash("diagnosis"), Size: 20_000, Box: fixedBox()}}, agent},
 		"release":            {of(down, protocol.KindRelease, protocol.Seq{Life: 3, Counter: 14}), protocol.Release{SignedManifest: signedManifest(t), Downgrade: true}, hub},
 		"templates-captured": {of(up, protocol.KindTemplatesUp, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 9)}), captured, agent},
 	}

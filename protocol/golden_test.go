@@ -154,7 +154,7 @@ func TestEveryKindHasAGoldenFile(t *testing.T) {
 	}
 	for _, kind := range []protocol.Kind{protocol.KindState, protocol.KindPunches, protocol.KindReceipt, protocol.KindHub, protocol.KindKeys,
 		protocol.KindRoster, protocol.KindInventory, protocol.KindTemplatesUp, protocol.KindTemplatesDown, protocol.KindResults,
-		protocol.KindJobs, protocol.KindProgress, protocol.KindRelease, protocol.KindConfig, protocol.KindClaim, protocol.KindRenewal, protocol.KindGrant} {
+		protocol.KindJobs, protocol.KindProgress, protocol.KindDiagnosis, protocol.KindRelease, protocol.KindConfig, protocol.KindClaim, protocol.KindRenewal, protocol.KindGrant} {
 		if !seen[kind] {
 			t.Errorf("no golden message of kind %s", kind)
 		}

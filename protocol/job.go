@@ -14,10 +14,11 @@ import (
 type Job struct {
 	Kind      JobKind   `json:"kind"`
 	NotBefore time.Time `json:"not_before,omitzero"`
-	Expires   time.Time `json:"expires"` // it is neither begun nor goes on after that
-	Serial    Serial    `json:"serial"`
-	PIN       string    `json:"pin,omitempty"` // of a capture, in normal form. No name: a terminal can do without
-	Finger    uint8     `json:"finger"`        // of a capture, 0 to 9
+	Expires   time.Time `json:"expires"`         // it is neither begun nor goes on after that
+	Serial    Serial    `json:"serial"`          // empty where it is of the whole site
+	PIN       string    `json:"pin,omitempty"`   // of a capture, in normal form. No name: a terminal can do without
+	Finger    uint8     `json:"finger"`          // of a capture, 0 to 9
+	Force     bool      `json:"force,omitempty"` // of a clock: a person wants it set back over punches that are there
 }
 
 // JobKind is what is to be done.
@@ -35,7 +36,7 @@ const maxJobPIN = 24
 
 // Check reports a jobs message that cannot be one.
 func (j Job) Check() error {
-	if _, err := ParseSerial(string(j.Serial)); err != nil {
+	if _, err := ParseSerial(string(j.Serial)); err != nil && j.Kind.OfTerminal() {
 		return fmt.Errorf("job: %w", err)
 	}
 	if j.Expires.IsZero() || !j.NotBefore.Before(j.Expires) {
@@ -49,6 +50,8 @@ func (j Job) Check() error {
 			return fmt.Errorf("capture of finger %d under a PIN that is empty, too long or padded", j.Finger)
 		}
 		return nil
+	case JobRead, JobClock, JobRestart, JobDiagnose:
+		return j.checkErrand()
 	}
 	return fmt.Errorf("unknown kind of job %q", j.Kind)
 }
@@ -57,14 +60,16 @@ func (j Job) Check() error {
 // became of it. It is a kind of its own and no part of results, because of results
 // the newest about a terminal counts, and jobs end one by one.
 type Progress struct {
-	Job    Seq    `json:"job"`
-	Serial Serial `json:"serial"`
-	Step   Step   `json:"step,omitempty"` // the last that was seen; empty: not begun
-	Good   int    `json:"good"`           // images of the finger that will do
-	Bad    int    `json:"bad"`            // and that will not
-	Ended  Ending `json:"ended,omitempty"`
-	Reason string `json:"reason,omitempty"` // more of why: the word of a roster.Reason or of a terminal's trouble
-	Digest Hash   `json:"digest,omitzero"`  // of the template that was captured
+	Job    Seq           `json:"job"`
+	Kind   JobKind       `json:"kind,omitempty"` // of an errand; empty: of a capture
+	Serial Serial        `json:"serial"`
+	Step   Step          `json:"step,omitempty"` // the last that was seen; empty: not begun
+	Good   int           `json:"good"`           // images of the finger that will do
+	Bad    int           `json:"bad"`            // and that will not
+	Ended  Ending        `json:"ended,omitempty"`
+	Reason string        `json:"reason,omitempty"` // more of why: the word of a roster.Reason or of a terminal's trouble
+	Digest Hash          `json:"digest,omitzero"`  // of the template that was captured
+	Result *ErrandResult `json:"result,omitempty"` // of an errand at a terminal
 }
 
 // Step is the last thing that happened in a capture.
@@ -97,6 +102,7 @@ const (
 	EndedExpired     Ending = "expired"
 	EndedCancelled   Ending = "cancelled"
 	EndedElsewhere   Ending = "elsewhere" // the terminal is not configured at the site's agent
+	EndedUnknown     Ending = "unknown"   // the agent is older than this kind of job
 )
 
 // maxImages and maxReason bound what is believed of a progress message.
@@ -107,7 +113,7 @@ const (
 
 // Check reports a progress message that cannot be one.
 func (p Progress) Check() error {
-	if _, err := ParseSerial(string(p.Serial)); err != nil {
+	if _, err := ParseSerial(string(p.Serial)); err != nil && (p.Kind == "" || p.Serial != "") {
 		return fmt.Errorf("progress: %w", err)
 	}
 	switch p.Step {
@@ -117,14 +123,17 @@ func (p Progress) Check() error {
 	}
 	switch p.Ended {
 	case "", EndedDone, EndedDuplicate, EndedNobody, EndedFailed, EndedPresent, EndedBlocked, EndedUnreachable,
-		EndedInterrupted, EndedExpired, EndedCancelled, EndedElsewhere:
+		EndedInterrupted, EndedExpired, EndedCancelled, EndedElsewhere, EndedUnknown:
 	default:
 		return fmt.Errorf("unknown ending %q", p.Ended)
 	}
 	if p.Job == (Seq{}) || p.Good < 0 || p.Bad < 0 || p.Good > maxImages || p.Bad > maxImages || len(p.Reason) > maxReason {
 		return errors.New("progress of no job, or with more than one has")
 	}
-	if (p.Ended == EndedDone) == p.Digest.IsZero() {
+	if p.Kind != "" {
+		return p.checkErrand()
+	}
+	if p.Result != nil || (p.Ended == EndedDone) == p.Digest.IsZero() {
 		return errors.New("progress that is done without a template, or has one without being done")
 	}
 	return nil

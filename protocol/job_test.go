@@ -66,6 +66,63 @@ func TestProgressCheck(t *testing.T) {
 	}
 }
 
+func TestErrandCheck(t *testing.T) {
+	clock := messages(t)["jobs-clock"].body.(protocol.Job)
+	for _, row := range []struct {
+		name   string
+		change func(j *protocol.Job)
+		want   string
+	}{
+		{"as written", func(j *protocol.Job) {}, ""},
+		{"read", func(j *protocol.Job) { j.Kind, j.Force = protocol.JobRead, false }, ""},
+		{"restart", func(j *protocol.Job) { j.Kind, j.Serial, j.Force = protocol.JobRestart, "", false }, ""},
+		{"diagnose", func(j *protocol.Job) { j.Kind, j.Serial, j.Force = protocol.JobDiagnose, "", false }, ""},
+		{"a clock of nobody", func(j *protocol.Job) { j.Serial = "" }, "serial"},
+		{"a read of nothing", func(j *protocol.Job) { j.Kind, j.Serial = protocol.JobRead, "" }, "serial"},
+		{"a restart of a terminal", func(j *protocol.Job) { j.Kind, j.Force = protocol.JobRestart, false }, "of a terminal"},
+		{"a read by force", func(j *protocol.Job) { j.Kind = protocol.JobRead }, "forced"},
+		{"for a person", func(j *protocol.Job) { j.PIN = "100001" }, "person"},
+		{"for later", func(j *protocol.Job) { j.NotBefore = j.Expires.Add(-time.Minute) }, "later"},
+		{"for ever", func(j *protocol.Job) { j.Expires = time.Time{} }, "expires"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			j := clock
+			row.change(&j)
+			checkSays(t, j.Check(), row.want)
+		})
+	}
+}
+
+func TestErrandProgressCheck(t *testing.T) {
+	good := messages(t)["progress-clock"].body.(protocol.Progress)
+	for _, row := range []struct {
+		name   string
+		change func(p *protocol.Progress)
+		want   string
+	}{
+		{"as written", func(p *protocol.Progress) {}, ""},
+		{"of the site", func(p *protocol.Progress) { p.Kind, p.Serial, p.Result = protocol.JobRestart, "", nil }, ""},
+		{"of a kind from tomorrow", func(p *protocol.Progress) { p.Kind = "dance" }, ""},
+		{"of a kind that is no word", func(p *protocol.Progress) { p.Kind = "Dance!" }, "none"},
+		{"of a serial that is none", func(p *protocol.Progress) { p.Serial = "a/b" }, "serial"},
+		{"with a finger", func(p *protocol.Progress) { p.Good = 1 }, "captures"},
+		{"with a template", func(p *protocol.Progress) { p.Digest = fixedHash("template") }, "captures"},
+		{"with a step of a capture", func(p *protocol.Progress) { p.Step = protocol.StepPlaced }, "captures"},
+		{"with punches taken back", func(p *protocol.Progress) { p.Result = &protocol.ErrandResult{New: -1} }, "less"},
+		{"of no job", func(p *protocol.Progress) { p.Job = protocol.Seq{} }, "no job"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			p := good
+			row.change(&p)
+			checkSays(t, p.Check(), row.want)
+		})
+	}
+	diagnosis := messages(t)["diagnosis"].body.(protocol.Diagnosis)
+	checkSays(t, diagnosis.Check(), "")
+	diagnosis.Job = protocol.Seq{}
+	checkSays(t, diagnosis.Check(), "nobody")
+}
+
 // The largest progress there is stays small: it is said at every step.
 func TestProgressIsSmall(t *testing.T) {
 	text, err := json.Marshal(protocol.Progress{Job: protocol.Seq{Life: 1<<64 - 1, Counter: 1<<64 - 1}, Serial: protocol.Serial(strings.Repeat("A", 32)),

@@ -97,6 +97,7 @@ func TestMessagesKeepEveryField(t *testing.T) {
 	roundTrip[protocol.Results](t)
 	roundTrip[protocol.Job](t)
 	roundTrip[protocol.Progress](t)
+	roundTrip[protocol.Diagnosis](t)
 	roundTrip[protocol.Release](t)
 	roundTrip[protocol.ReleaseState](t)
 	roundTrip[protocol.Seq](t)

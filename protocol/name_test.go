@@ -92,6 +92,8 @@ func TestTopics(t *testing.T) {
 		{"sidik/v1/samsat-belitung/results", protocol.Topic{Site: site, Kind: protocol.KindResults}},
 		{"sidik/v1/samsat-belitung/jobs", protocol.Topic{Site: site, Kind: protocol.KindJobs}},
 		{"sidik/v1/samsat-belitung/progress", protocol.Topic{Site: site, Kind: protocol.KindProgress}},
+		{"sidik/v1/samsat-belitung/diagnosis", protocol.Topic{Site: site, Kind: protocol.KindDiagnosis}},
+		{text: "sidik/v1/samsat-belitung/diagnosis/1"},
 		{"sidik/v1/samsat-belitung/release", protocol.Topic{Site: site, Kind: protocol.KindRelease}},
 		{text: "sidik/v1/samsat-belitung/release/v1.2.3"},
 		{text: "sidik/v1/samsat-belitung/roster"},

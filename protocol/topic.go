@@ -27,6 +27,8 @@ const (
 	KindJobs     Kind = "jobs"     // down: one thing to be done once
 	KindProgress Kind = "progress" // up: how far a job is, and what became of it
 
+	KindDiagnosis Kind = "diagnosis" // up: how an installation is, sealed to the hub
+
 	KindRelease Kind = "release" // down: which signed release of the agent to run
 	KindConfig  Kind = "config"  // down: what the agency has set for the agent
 )
@@ -51,7 +53,7 @@ type kindRule struct {
 
 // rules is the table of the kinds. The rights of agents on a broker are made from it:
 // a kind that is missing here is refused everywhere.
-func rules() [14]kindRule {
+func rules() [15]kindRule {
 	return [...]kindRule{
 		{kind: KindState, direction: Up, retained: true},
 		{kind: KindPunches, direction: Up},
@@ -67,6 +69,7 @@ func rules() [14]kindRule {
 
 		{kind: KindJobs, direction: Down},
 		{kind: KindProgress, direction: Up},
+		{kind: KindDiagnosis, direction: Up},
 
 		{kind: KindRelease, direction: Down, retained: true},
 		{kind: KindConfig, direction: Down, retained: true},

@@ -19,7 +19,7 @@ func TestRights(t *testing.T) {
 		want    rights.Rights
 	}{
 		{authority.Subject{Kind: authority.Site, Name: "samsat"}, rights.Rights{
-			Write: []string{"sidik/v1/samsat/inventory/#", "sidik/v1/samsat/progress", "sidik/v1/samsat/punches", "sidik/v1/samsat/results",
+			Write: []string{"sidik/v1/samsat/diagnosis", "sidik/v1/samsat/inventory/#", "sidik/v1/samsat/progress", "sidik/v1/samsat/punches", "sidik/v1/samsat/results",
 				"sidik/v1/samsat/state", "sidik/v1/samsat/templates/up"},
 			Read: []string{"sidik/v1/_/hub", "sidik/v1/_/keys", "sidik/v1/samsat/config", "sidik/v1/samsat/jobs", "sidik/v1/samsat/receipt", "sidik/v1/samsat/release", "sidik/v1/samsat/roster/#",
 				"sidik/v1/samsat/templates/down"},

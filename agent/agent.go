@@ -22,9 +22,11 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/commkey"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/control"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/enrol"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/errand"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/finder"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/health"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/job"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/journal"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/keyring"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/outbox"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/panel"
@@ -48,6 +50,8 @@ type Options struct {
 	// because a damaged one can end the process that maps it.
 	Check func(ctx context.Context, path string) error
 	Pins  func(config.Panel) panel.Pins // of this machine; nil: none
+	// Kernel says whether the system's clock is synchronised; nil: ask it.
+	Kernel func() protocol.ClockState
 	// Lines may be empty: intervals of the uplink for tests.
 	StateEvery, ResendAfter, RetryMin, BackoffMax time.Duration
 	TrySettings                                   time.Duration // in which settings have to reach the hub; zero: 10 minutes
@@ -63,6 +67,7 @@ const (
 	keyFile      = "agent.key"
 	rosterFolder = "rosters"
 	jobFolder    = "jobs"
+	errandFolder = "errands"
 )
 
 // pruneEvery is how often the buffer is asked to let receipted punches go.
@@ -111,6 +116,8 @@ type Agent struct {
 	set     *settings.Settings
 	apply   *apply.Applier
 	jobs    *job.Jobs
+	errands *errand.Errands
+	journal *journal.Journal
 	panel   *panel.Panel
 	release *release.Release // nil: replaced by hand
 }
@@ -118,6 +125,8 @@ type Agent struct {
 // Open makes the key on first use and opens the buffer. Nothing runs yet, and
 // nothing of it needs a network.
 func Open(ctx context.Context, o Options) (*Agent, error) {
+	kept := journal.New()
+	o.Logger = slog.New(kept.Beside(o.Logger.Handler()))
 	if err := os.MkdirAll(o.Config.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
@@ -125,7 +134,8 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	clock, err := clock.Open(clock.Options{Dir: o.Config.Data, Built: o.Built, Logger: o.Logger})
+	kept.Hide(secrets(o.Config)...)
+	clock, err := clock.Open(clock.Options{Dir: o.Config.Data, Built: o.Built, Kernel: o.Kernel, Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +161,7 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 		o.Logger.Error("the buffer was damaged; every terminal is read again from the start",
 			"moved_to", opening.Quarantined, "salvaged", opening.Salvaged)
 	}
-	a := &Agent{o: o, site: protocol.SiteID(o.Config.Site), started: time.Now(), clock: clock, keys: keys, set: set, buffer: b}
+	a := &Agent{o: o, site: protocol.SiteID(o.Config.Site), started: time.Now(), clock: clock, keys: keys, set: set, buffer: b, journal: kept}
 	a.comm, err = commkey.Open(o.Config.Data)
 	if errors.Is(err, commkey.ErrDamaged) {
 		o.Logger.Error("terminals are asked with their configured keys; the hub has a copy of the others", "error", err)
@@ -171,6 +181,9 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	}
 	if err == nil {
 		a.jobs, err = a.newJobs(drivers, out)
+	}
+	if err == nil {
+		a.errands, err = a.newErrands(drivers, out)
 	}
 	if err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -195,7 +208,7 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	a.health = health.New(about)
 	up := uplink.Options{
 		Site: a.site, Key: keys.Identity(), Hub: keys, Line: line{keys, o.Config.Hub.Broker},
-		Buffer: b, Health: a.health, Holdings: a.apply, Jobs: a.jobs, Outbox: out, Settings: set, Now: a.now, Receipt: a.receipt, Logger: o.Logger,
+		Buffer: b, Health: a.health, Holdings: a.apply, Jobs: hands{a.jobs, a.errands}, Outbox: out, Settings: set, Now: a.now, Receipt: a.receipt, Logger: o.Logger,
 		StateEvery: o.StateEvery, ResendAfter: o.ResendAfter, BackoffMax: o.BackoffMax, Pulse: o.Pulse,
 	}
 	if a.release != nil {
@@ -320,6 +333,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("finder", a.finder.Run)
 	start("apply", a.apply.Run)
 	start("jobs", a.jobs.Run)
+	start("errands", a.errands.Run)
 	start("uplink", a.uplink.Run)
 	start("settings", a.trySettings)
 	start("panel", a.panel.Run)

@@ -15,8 +15,8 @@ import (
 	"github.com/bkpsdmd-babel/sidik/protocol/trust"
 )
 
-// ErrRestart ends Run when the agency has set something else, or wants another version:
-// close this agent and open it again.
+// ErrRestart ends Run when the agency has set something else, or wants another version
+// or asks for it: close this agent and open it again.
 var ErrRestart = errors.New("start again with what the agency wants")
 
 // openSettings makes the configuration what it is with what the agency has set.

@@ -155,6 +155,20 @@ func (o *Outbox) Progress(p protocol.Progress) {
 	o.put(queue{kind: protocol.KindProgress, serial: p.Serial, job: p.Job}, []Message{{protocol.Topic{Kind: protocol.KindProgress}, p}})
 }
 
+// Diagnosis seals the answer to a diagnose, in the place of an older one.
+func (o *Outbox) Diagnosis(job protocol.Seq, report []byte) error {
+	hub := o.Key()
+	if hub.IsZero() {
+		return ErrNoKey
+	}
+	d, _, err := protocol.SealDocument(hub, protocol.DiagnosisPurpose(o.o.Site, job), report)
+	if err != nil {
+		return fmt.Errorf("seal diagnosis %s: %w", job, err)
+	}
+	o.Replace(protocol.KindDiagnosis, "", Message{protocol.Topic{Kind: protocol.KindDiagnosis}, protocol.Diagnosis{Job: job, Doc: d}})
+	return nil
+}
+
 // Pulled adds templates that the hub asked for to those that have not left yet. The
 // terminal keeps them, so the disk does not have to.
 func (o *Outbox) Pulled(serial protocol.Serial, items []protocol.SealedTemplate) {

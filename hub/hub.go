@@ -24,6 +24,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/dispatch"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/errand"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/ingest"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/job"
@@ -160,7 +161,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	held, register := holding.New(s), directory.New(s, placement.Usual())
-	jobs := job.New(s, register)
+	jobs, errands := job.New(s, register), errand.New(s)
 	h := &Hub{config: c, keys: keys, store: s, accounts: account.New(s, time.Now), register: register, held: held, fingers: fingers, metrics: metrics.New(c.Version), brokers: c.Brokers}
 	if c.Agents != "" {
 		if err := h.openAgents(); err != nil {
@@ -178,7 +179,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	h.releases = release.New(s, c.Data)
 	h.dispatch = dispatch.New(dispatch.Options{
-		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Documents: documents(settings.New(s), h.releases), Key: keys.Signing(), Keys: keys.Document().Message(), Version: c.Version, Logger: c.Logger, Pulse: c.Pulse,
+		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Errands: errands, Documents: documents(settings.New(s), h.releases), Key: keys.Signing(), Keys: keys.Document().Message(), Version: c.Version, Logger: c.Logger, Pulse: c.Pulse,
 		Sent: func(n int) {
 			for range n {
 				h.metrics.Receipt()
@@ -191,7 +192,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		},
 	})
 	h.ingest = ingest.New(ingest.Options{
-		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Dispatch: h.dispatch, Meter: h.metrics, Keys: keys,
+		Store: s, Holding: held, Vault: templates{fingers, jobs, register}, Jobs: jobs, Errands: errands, Dispatch: h.dispatch, Meter: h.metrics, Keys: keys,
 		Workers: runtime.GOMAXPROCS(0), Logger: c.Logger, Pulse: c.Pulse,
 	})
 	h.jobs = jobs
@@ -304,6 +305,7 @@ func (h *Hub) line(ctx context.Context) mqtt.Options {
 		Subscribe: []string{
 			protocol.TopicUp(protocol.KindState), protocol.TopicUp(protocol.KindPunches), protocol.TopicUp(protocol.KindInventory),
 			protocol.TopicUp(protocol.KindResults), protocol.TopicUp(protocol.KindTemplatesUp), protocol.TopicUp(protocol.KindProgress),
+			protocol.TopicUp(protocol.KindDiagnosis),
 		},
 		OnTrouble: h.trouble,
 		Logger:    h.config.Logger,

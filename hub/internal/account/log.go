@@ -31,6 +31,7 @@ const (
 	ActRefused  Act = "refused"
 
 	ActProvision Act = "provision" // a site was registered, asked in or shut out
+	ActServe     Act = "serve"     // a site was asked for service, or its diagnosis was opened
 )
 
 // Line is one line of the log: what became of an account, or what was refused to it.
@@ -72,6 +73,12 @@ func (a *Accounts) Provisioned(ctx context.Context, who Account, what, address s
 	return a.db.Update(ctx, func(tx *sql.Tx) error {
 		return a.note(ctx, tx, By{who.By(), address}, ActProvision, who.ID, what)
 	})
+}
+
+// Served writes down that somebody looked into the machine of a site; about is the account,
+// 0 for a command.
+func (a *Accounts) Served(ctx context.Context, by By, about ID, what string) error {
+	return a.db.Update(ctx, func(tx *sql.Tx) error { return a.note(ctx, tx, by, ActServe, about, what) })
 }
 
 // Log returns the newest lines, the newest first; about 0 is of all accounts.

@@ -34,14 +34,15 @@ type Store interface {
 	AllConditions(ctx context.Context) ([]store.Condition, error)
 }
 
-// Options are the parts of a Dispatch. All but the vault and the jobs are needed.
+// Options are the parts of a Dispatch. All but the vault, the jobs and the errands are needed.
 type Options struct {
 	Store   Store
 	Holding Holding
 	// Documents returns the small retained messages that sites are to have; nil: none.
 	Documents func(ctx context.Context) ([]Document, error)
-	Vault     Vault // nil: templates that are asked for are refused
-	Jobs      Jobs  // nil: there are none
+	Vault     Vault   // nil: templates that are asked for are refused
+	Jobs      Jobs    // nil: there are none
+	Errands   Errands // the same
 	Key       seal.SigningKey
 	Keys      []byte // the keys document as the root signed it; none while it is empty
 	Version   string

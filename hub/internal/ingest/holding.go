@@ -69,6 +69,8 @@ func (i *Ingest) open(ctx context.Context, name string, c *checked, partial *gat
 		err := c.envelope.Into(&c.progress)
 		c.serial = c.progress.Serial
 		return err
+	case protocol.KindDiagnosis:
+		return c.envelope.Into(&c.diagnosis)
 	case protocol.KindTemplatesUp:
 		return i.openTemplates(c)
 	}
@@ -146,7 +148,13 @@ func (i *Ingest) takeHolding(ctx context.Context, c checked) error {
 	case protocol.KindTemplatesUp:
 		err = i.takeTemplates(ctx, said, c.templates)
 	case protocol.KindProgress:
-		err = i.takeProgress(ctx, said, c.progress)
+		if c.progress.Kind != "" {
+			err = i.takeErrand(ctx, c)
+		} else {
+			err = i.takeProgress(ctx, said, c.progress)
+		}
+	case protocol.KindDiagnosis:
+		err = i.takeErrand(ctx, c)
 	}
 	switch {
 	case errors.Is(err, holding.ErrReplay):

@@ -64,12 +64,13 @@ type Keys interface {
 	Public(id seal.KeyID) (seal.PublicKey, bool)
 }
 
-// Options are the parts of an Ingest. All but the vault and the jobs are needed.
+// Options are the parts of an Ingest. All but the vault, the jobs and the errands are needed.
 type Options struct {
 	Store    Store
 	Holding  Holding
-	Vault    Vault // nil: templates that come up are refused
-	Jobs     Jobs  // nil: what is said of jobs is refused
+	Vault    Vault   // nil: templates that come up are refused
+	Jobs     Jobs    // nil: what is said of jobs is refused
+	Errands  Errands // the same
 	Dispatch Dispatch
 	Meter    Meter
 	Keys     Keys
@@ -121,6 +122,7 @@ type checked struct {
 	results   protocol.Results
 	templates []Template
 	progress  protocol.Progress
+	diagnosis protocol.Diagnosis
 	serial    protocol.Serial // the terminal that inventory, results, templates or progress are of
 }
 
@@ -287,7 +289,7 @@ func (i *Ingest) store(ctx context.Context, group []checked) error {
 		switch c.envelope.Kind {
 		case protocol.KindState:
 			err = i.takeState(ctx, c)
-		case protocol.KindInventory, protocol.KindResults, protocol.KindTemplatesUp, protocol.KindProgress:
+		case protocol.KindInventory, protocol.KindResults, protocol.KindTemplatesUp, protocol.KindProgress, protocol.KindDiagnosis:
 			err = i.takeHolding(ctx, c)
 		}
 		if err != nil {

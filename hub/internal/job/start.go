@@ -118,7 +118,7 @@ func (n Notice) insert(ctx context.Context, tx *sql.Tx, e placement.EmployeeID) 
 	return id, err
 }
 
-// insert gives the job its id and its number at the site.
+// insert gives the job its id and its number at the site, which counts errands too.
 func (j *Job) insert(ctx context.Context, tx *sql.Tx, notice int64) error {
 	var n int64
 	err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM job WHERE site = $1 AND employee = $2 AND finger = $3 AND state IN ('waiting', 'begun') AND expires > $4`,
@@ -132,7 +132,8 @@ func (j *Job) insert(ctx context.Context, tx *sql.Tx, notice int64) error {
 	var number int64
 	err = tx.QueryRowContext(ctx, `INSERT INTO job (id, site, generation, number, kind, serial, employee, pin, finger, notice, ordered_by, ordered_at,
 			not_before, expires, state, step, good, bad, said_at, ended, reason, ended_at, digest, cancelled_by, cancelled_at, heard)
-		VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM job), $1, $2, (SELECT COALESCE(MAX(number), 0) + 1 FROM job WHERE site = $1), $3, $4, $5, $6, $7, $8,
+		VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM job), $1, $2, 
+			(SELECT COALESCE(MAX(n), 0) + 1 FROM (SELECT number AS n FROM job WHERE site = $1 UNION ALL SELECT number AS n FROM errand WHERE site = $1) AS jobs), $3, $4, $5, $6, $7, $8,
 			$9, $10, $11, $12, 'waiting', '', 0, 0, 0, '', '', 0, $13, '', 0, 0) RETURNING id, number`,
 		string(j.Site), int64(j.Number.Life), string(protocol.JobCapture), string(j.Serial), int64(j.Employee), j.PIN, int64(j.Finger), notice,
 		j.OrderedBy, j.OrderedAt.UnixMilli(), millis(j.NotBefore), j.Expires.UnixMilli(), []byte{}).Scan(&j.ID, &number)

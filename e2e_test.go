@@ -193,6 +193,7 @@ func freeAddress(t testing.TB) string {
 
 // office is one site: a terminal and an agent.
 type office struct {
+	kernel   func() protocol.ClockState // of the agent's clock; nil: this machine's
 	w        *world
 	site     protocol.SiteID
 	unit     string // that the terminal serves, where one was registered
@@ -301,7 +302,7 @@ func (o *office) start() {
 	options := agent.Options{
 		Config: o.config, Version: "test", Logger: o.w.logger(string(o.site)),
 		StateEvery: 2 * time.Second, ResendAfter: 2 * time.Second, RetryMin: 100 * time.Millisecond, BackoffMax: 2 * time.Second,
-		TrySettings: 5 * time.Second,
+		TrySettings: 5 * time.Second, Kernel: o.kernel,
 	}
 	a, err := agent.Open(t.Context(), options)
 	if err != nil {

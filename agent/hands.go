@@ -11,12 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bkpsdmd-babel/sidik/agent/config"
+	"github.com/bkpsdmd-babel/sidik/agent/internal/commkey"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/doctor"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/errand"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/job"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/outbox"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal/zkdriver"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 )
 
 // hands gives each job to the part that does its kind.
@@ -41,13 +43,30 @@ func (h hands) TakeJob(e protocol.Envelope) error {
 func (a *Agent) newErrands(drivers []*zkdriver.Driver, out *outbox.Outbox) (*errand.Errands, error) {
 	list := make([]errand.Terminal, len(drivers))
 	for i, t := range a.o.Config.Terminals {
-		list[i] = errand.Terminal{Serial: protocol.Serial(t.Serial), Keeper: drivers[i]}
+		serial := protocol.Serial(t.Serial)
+		list[i] = errand.Terminal{Serial: serial, Keeper: drivers[i], Lock: lock{drivers[i], a.comm.Of(serial, t.CommKey)}}
 	}
 	return errand.New(errand.Options{
 		Dir: filepath.Join(a.o.Config.Data, errandFolder), Terminals: list, Out: out,
 		Read: a.readFor, Newest: a.newest, Report: a.report, Restart: ErrRestart,
+		Keys: a.comm, Seal: a.sealKey,
 		Now: a.clock.Now, Calm: a.o.Config.Apply.Calm, Logger: a.o.Logger,
 	})
+}
+
+// lock is a terminal's communication key.
+type lock struct {
+	*zkdriver.Driver
+	commkey.Terminal
+}
+
+// sealKey seals a communication key to the hub.
+func (a *Agent) sealKey(serial protocol.Serial, key string) (seal.Box, error) {
+	hub := a.keys.Trust()
+	if hub.IsZero() {
+		return seal.Box{}, outbox.ErrNoKey
+	}
+	return hub.Sealing().Seal(protocol.CommKeyPurpose(a.site, serial), []byte(key))
 }
 
 func (a *Agent) readFor(ctx context.Context, serial protocol.Serial) (protocol.ErrandResult, error) {

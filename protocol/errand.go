@@ -16,10 +16,18 @@ const (
 	JobClock    JobKind = "clock"    // set the clock of a terminal
 	JobRestart  JobKind = "restart"  // start the agent anew
 	JobDiagnose JobKind = "diagnose" // tell the hub how the installation is, in a diagnosis
+
+	// A terminal's communication key is changed in two errands: the first makes a new one
+	// and answers with it, sealed; the second, in which the hub says that it has kept that
+	// very box, writes it.
+	JobKeyMake  JobKind = "key-make"
+	JobKeyWrite JobKind = "key-write"
 )
 
 // Errands are the kinds of them.
-func Errands() []JobKind { return []JobKind{JobRead, JobClock, JobRestart, JobDiagnose} }
+func Errands() []JobKind {
+	return []JobKind{JobRead, JobClock, JobRestart, JobDiagnose, JobKeyMake, JobKeyWrite}
+}
 
 // OfTerminal tells whether a job is of one terminal and not of the whole site.
 func (k JobKind) OfTerminal() bool { return k != JobRestart && k != JobDiagnose }
@@ -34,7 +42,18 @@ const (
 	ClockBackwards = "clock-backwards" // there are punches from after the time to be set
 )
 
+// Why a communication key is not written: the reason of EndedBlocked.
+const KeyOther = "key-other" // the hub has kept another one than was made last
+
+// CommKeyPurpose is what the box of a communication key is for.
+func CommKeyPurpose(site SiteID, serial Serial) seal.Purpose {
+	return seal.For("comm-key").With("site", string(site)).With("serial", string(serial))
+}
+
 func (j Job) checkErrand() error {
+	if j.Kept.IsZero() == (j.Kind == JobKeyWrite) {
+		return fmt.Errorf("%s with a key that was kept, or without one that is to be", j.Kind)
+	}
 	if j.PIN != "" || j.Finger != 0 || !j.NotBefore.IsZero() {
 		return fmt.Errorf("%s for a person or for later", j.Kind)
 	}
@@ -53,6 +72,8 @@ type ErrandResult struct {
 	New    int    `json:"new"`  // of them, collected for the first time
 	Before Offset `json:"before"`
 	After  Offset `json:"after"` // as Before where no clock was set
+
+	Key *seal.Box `json:"key,omitempty"` // of a key-make: the new key in decimal digits
 }
 
 // maxKind is how long the word for a kind of job is at most, also of a newer version.
@@ -65,8 +86,8 @@ func (p Progress) checkErrand() error {
 	if p.Step != "" && p.Step != StepBegun || p.Good != 0 || p.Bad != 0 || !p.Digest.IsZero() {
 		return fmt.Errorf("progress of a %s that captures", p.Kind)
 	}
-	if r := p.Result; r != nil && (r.Rows < 0 || r.New < 0) {
-		return errors.New("progress with less than no punches")
+	if r := p.Result; r != nil && (r.Rows < 0 || r.New < 0 || (r.Key != nil) != (p.Kind == JobKeyMake)) {
+		return errors.New("progress with less than no punches, or with a key that nobody asked for")
 	}
 	return nil
 }

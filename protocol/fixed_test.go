@@ -218,6 +218,11 @@ func messages(t testing.TB) map[string]message {
 			Job: protocol.Seq{Life: 3, Counter: 13}, Serial: "X100C0001", Step: protocol.StepBegun, Ended: protocol.EndedBlocked, Reason: "users-full"}, agent},
 		"jobs-clock": {of(down, protocol.KindJobs, protocol.Seq{Life: 3, Counter: 14}), protocol.Job{Kind: protocol.JobClock,
 			Expires: *instant("2026-01-02T01:01:00Z"), Serial: "X100C0001", Force: true}, hub},
+		"jobs-key": {of(down, protocol.KindJobs, protocol.Seq{Life: 3, Counter: 20}), protocol.Job{Kind: protocol.JobKeyWrite,
+			Expires: *instant("2026-01-02T01:01:00Z"), Serial: "X100C0001", Kept: fixedHash("box")}, hub},
+		"progress-key": {of(up, protocol.KindProgress, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 20)}), protocol.Progress{
+			Job: protocol.Seq{Life: 3, Counter: 19}, Kind: protocol.JobKeyMake, Serial: "X100C0001", Step: protocol.StepBegun, Ended: protocol.EndedDone,
+			Result: &protocol.ErrandResult{Key: new(fixedBox())}}, agent},
 		"jobs-restart": {of(down, protocol.KindJobs, protocol.Seq{Life: 3, Counter: 15}), protocol.Job{Kind: protocol.JobRestart,
 			Expires: *instant("2026-01-02T01:01:00Z")}, hub},
 		"progress-clock": {of(up, protocol.KindProgress, protocol.Seq{Life: 5, Counter: protocol.ConnectionCounter(2, 10)}), protocol.Progress{

@@ -18,6 +18,7 @@ type Job struct {
 	Serial    Serial    `json:"serial"`          // empty where it is of the whole site
 	PIN       string    `json:"pin,omitempty"`   // of a capture, in normal form. No name: a terminal can do without
 	Finger    uint8     `json:"finger"`          // of a capture, 0 to 9
+	Kept      Hash      `json:"kept,omitzero"`   // of a key-write: SHA-256 of what is in the box that the hub has kept
 	Force     bool      `json:"force,omitempty"` // of a clock: a person wants it set back over punches that are there
 }
 
@@ -50,7 +51,7 @@ func (j Job) Check() error {
 			return fmt.Errorf("capture of finger %d under a PIN that is empty, too long or padded", j.Finger)
 		}
 		return nil
-	case JobRead, JobClock, JobRestart, JobDiagnose:
+	case JobRead, JobClock, JobRestart, JobDiagnose, JobKeyMake, JobKeyWrite:
 		return j.checkErrand()
 	}
 	return fmt.Errorf("unknown kind of job %q", j.Kind)

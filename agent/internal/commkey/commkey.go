@@ -39,9 +39,10 @@ type Keys struct {
 
 // held is what is known of one terminal.
 type held struct {
-	Key     *uint32 `json:"key,omitempty"` // that opened last; nil: the configured one
-	Next    uint32  `json:"next,omitempty"`
-	Written bool    `json:"written,omitempty"` // Next may be what the terminal has
+	Key     *uint32       `json:"key,omitempty"` // that opened last; nil: the configured one
+	Next    uint32        `json:"next,omitempty"`
+	Sealed  protocol.Hash `json:"sealed,omitzero"`   // of the box with Next that was told to the hub last
+	Written bool          `json:"written,omitempty"` // Next may be what the terminal has
 }
 
 // ErrDamaged says that the file could not be read and was set aside. The hub has a copy
@@ -121,6 +122,25 @@ func (k *Keys) Make(serial protocol.Serial) (uint32, error) {
 	return h.Next, k.save(serial, h)
 }
 
+// Sealed says in which box the key of Make is told to the hub.
+func (k *Keys) Sealed(serial protocol.Serial, box protocol.Hash) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h := k.held[serial]
+	h.Sealed = box
+	return k.save(serial, h)
+}
+
+// Kept returns the key of Make if that very box is kept by the hub; 0 if it is not.
+func (k *Keys) Kept(serial protocol.Serial, box protocol.Hash) uint32 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if h := k.held[serial]; !box.IsZero() && h.Sealed == box {
+		return h.Next
+	}
+	return 0
+}
+
 // Written says that the key of Make is about to be written: from now on the terminal may
 // have it.
 func (k *Keys) Written(serial protocol.Serial) error {
@@ -143,7 +163,7 @@ func (k *Keys) Drop(serial protocol.Serial) error {
 	if h.Next == 0 {
 		return nil
 	}
-	h.Next, h.Written = 0, false
+	h.Next, h.Sealed, h.Written = 0, protocol.Hash{}, false
 	return k.save(serial, h)
 }
 

@@ -23,12 +23,14 @@ import (
 
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 )
 
 // Terminal is one terminal of the office.
 type Terminal struct {
 	Serial protocol.Serial
 	Keeper terminal.Keeper
+	Lock   Lock
 }
 
 // Out is where answers go.
@@ -49,6 +51,9 @@ type Options struct {
 	Newest func(serial protocol.Serial) protocol.LocalTime
 	// Report says how the installation is, for people at the agency.
 	Report func(ctx context.Context) protocol.DiagnosisReport
+	Keys   Keys
+	// Seal seals a communication key to the hub.
+	Seal func(serial protocol.Serial, key string) (seal.Box, error)
 	// Restart is the error with which Run ends when the agent is to start anew.
 	Restart error
 
@@ -249,6 +254,10 @@ func (e *Errands) do(ctx context.Context, w waiting) (*protocol.ErrandResult, er
 		return nil, errElsewhere
 	case w.job.Kind == protocol.JobClock:
 		return e.setClock(ctx, e.o.Terminals[i], w.job.Force)
+	case w.job.Kind == protocol.JobKeyMake:
+		return e.makeKey(w.job.Serial)
+	case w.job.Kind == protocol.JobKeyWrite:
+		return nil, e.writeKey(ctx, e.o.Terminals[i], w.job.Kept)
 	}
 	result, err := e.o.Read(ctx, w.job.Serial)
 	if err != nil {

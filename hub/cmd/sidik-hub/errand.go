@@ -44,7 +44,7 @@ func (o *operator) siteErrand() *cobra.Command {
 	var serial string
 	var follow bool
 	var kinds []string
-	for _, kind := range protocol.Errands() {
+	for _, kind := range errand.Kinds() {
 		kinds = append(kinds, string(kind))
 	}
 	cmd := &cobra.Command{
@@ -71,6 +71,7 @@ func (o *operator) siteErrand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&serial, "serial", "", o.sayErrand("flag-serial", nil))
 	cmd.Flags().BoolVar(&order.Force, "force", false, o.sayErrand("flag-force", nil))
+	cmd.Flags().BoolVar(&order.Alone, "only-reader", false, o.sayErrand("flag-only-reader", nil))
 	cmd.Flags().DurationVar(&order.For, "for", errand.Lasts, o.sayErrand("flag-for", nil))
 	cmd.Flags().BoolVar(&follow, "follow", false, o.sayErrand("flag-follow", nil))
 	return o.flagWho(cmd)

@@ -19,7 +19,7 @@ import (
 // compares and types here. Nothing is trusted on first use.
 func (o *operator) site() *cobra.Command {
 	cmd := &cobra.Command{Use: "site", Short: o.say("site-short", nil)}
-	cmd.AddCommand(o.siteRegister(), o.siteClaim(), o.siteShow(), o.siteRevoke(), o.siteSettings(), o.siteAdd("add"), o.siteAdd("replace-key"), o.siteErrand(), o.siteErrands(), o.siteDiagnosis(), o.siteList())
+	cmd.AddCommand(o.siteRegister(), o.siteClaim(), o.siteShow(), o.siteRevoke(), o.siteSettings(), o.siteAdd("add"), o.siteAdd("replace-key"), o.siteErrand(), o.siteErrands(), o.siteDiagnosis(), o.siteCommKey(), o.siteList())
 	return cmd
 }
 

@@ -41,6 +41,7 @@ type Errand struct {
 	Kind      protocol.JobKind
 	Serial    protocol.Serial // empty: of the whole site
 	Force     bool
+	Kept      protocol.Hash // of a key-write: the box that holds the key
 	OrderedBy string
 	OrderedAt time.Time
 	Expires   time.Time
@@ -95,6 +96,7 @@ const (
 	ErrWho      Refusal = "who"      // nobody orders
 	ErrForce    Refusal = "force"    // only a clock can be forced
 	ErrTime     Refusal = "time"     // it would expire at once, or too late
+	ErrAlone    Refusal = "alone"    // nobody said that no other system reads the terminal
 	ErrBusy     Refusal = "busy"     // the site is asked for the same already
 	ErrNone     Refusal = "none"     // no such errand of the site, or no diagnosis of it
 )
@@ -103,5 +105,5 @@ func (r Refusal) Error() string { return "errand refused: " + string(r) }
 
 // Message is what the site's agent is told of the errand.
 func (e Errand) Message() protocol.Job {
-	return protocol.Job{Kind: e.Kind, Expires: e.Expires, Serial: e.Serial, Force: e.Force}
+	return protocol.Job{Kind: e.Kind, Expires: e.Expires, Serial: e.Serial, Force: e.Force, Kept: e.Kept}
 }

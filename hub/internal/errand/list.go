@@ -85,15 +85,20 @@ func read(ctx context.Context, query reader, where string, args ...any) (all []E
 	err = query(ctx, func(rows *sql.Rows) error {
 		var e Errand
 		var life, counter, forced, ordered, expires, ended int64
-		var result string
+		var result, kept string
 		if err := rows.Scan(&e.ID, &e.Site, &life, &counter, &e.Kind, &e.Serial, &forced, &e.OrderedBy, &ordered, &expires,
-			&e.State, &e.Ended, &e.Reason, &ended, &result); err != nil {
+			&e.State, &e.Ended, &e.Reason, &ended, &result, &kept); err != nil {
 			return err
 		}
 		e.Number, e.Force = protocol.Seq{Life: uint64(life), Counter: uint64(counter)}, forced != 0
 		e.OrderedAt, e.Expires = time.UnixMilli(ordered).UTC(), time.UnixMilli(expires).UTC()
 		if ended != 0 {
 			e.EndedAt = time.UnixMilli(ended).UTC()
+		}
+		if kept != "" {
+			if err := e.Kept.UnmarshalText([]byte(kept)); err != nil {
+				return fmt.Errorf("key of errand %d: %w", e.ID, err)
+			}
 		}
 		if result != "" {
 			if err := json.Unmarshal([]byte(result), &e.Result); err != nil {
@@ -102,7 +107,7 @@ func read(ctx context.Context, query reader, where string, args ...any) (all []E
 		}
 		all = append(all, e)
 		return nil
-	}, `SELECT id, site, generation, number, kind, serial, forced, ordered_by, ordered_at, expires, state, ended, reason, ended_at, result
+	}, `SELECT id, site, generation, number, kind, serial, forced, ordered_by, ordered_at, expires, state, ended, reason, ended_at, result, kept
 		FROM errand WHERE `+where, args...)
 	return all, err
 }

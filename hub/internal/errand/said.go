@@ -27,7 +27,16 @@ func (e *Errands) Tell(ctx context.Context, site protocol.SiteID, p protocol.Pro
 		if err != nil || !errand.hear(p, at) {
 			return err
 		}
-		return errand.update(ctx, tx)
+		if err := errand.update(ctx, tx); err != nil || errand.State != Done {
+			return err
+		}
+		switch {
+		case errand.Kind == protocol.JobKeyMake && p.Result != nil && p.Result.Key != nil:
+			return errand.keep(ctx, tx, *p.Result.Key, at)
+		case errand.Kind == protocol.JobKeyWrite:
+			return errand.prove(ctx, tx, at)
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("take progress of errand %s of site %s: %w", p.Job, site, err)
@@ -58,6 +67,9 @@ func (e *Errand) hear(p protocol.Progress, at time.Time) (changed bool) {
 		e.State = Failed
 	}
 	e.Ended, e.Reason, e.Result, e.EndedAt = p.Ended, p.Reason, p.Result, at
+	if e.Kind == protocol.JobKeyMake { // it is kept elsewhere, and nothing else was brought
+		e.Result = nil
+	}
 	return true
 }
 

@@ -16,8 +16,14 @@ type Order struct {
 	Kind   protocol.JobKind
 	Serial protocol.Serial // may be empty where the site has one terminal
 	Force  bool
+	Alone  bool          // of a key-make: no other system reads the terminal, and would be cut off
 	For    time.Duration // until it expires; 0: Lasts
 	Who    string        // the person who orders
+}
+
+// Kinds are what can be ordered. That a key is written follows from that it was made.
+func Kinds() []protocol.JobKind {
+	return slices.DeleteFunc(protocol.Errands(), func(k protocol.JobKind) bool { return k == protocol.JobKeyWrite })
 }
 
 // Start orders an errand. A Refusal changes nothing.
@@ -32,8 +38,10 @@ func (e *Errands) Start(ctx context.Context, o Order, at time.Time) (made Errand
 		lasts = Lasts
 	}
 	switch {
-	case !slices.Contains(protocol.Errands(), o.Kind):
+	case !slices.Contains(Kinds(), o.Kind):
 		return made, ErrKind
+	case o.Kind == protocol.JobKeyMake && !o.Alone:
+		return made, ErrAlone
 	case o.Who == "":
 		return made, ErrWho
 	case o.Force && o.Kind != protocol.JobClock:
@@ -103,12 +111,16 @@ func (e *Errand) insert(ctx context.Context, tx *sql.Tx) error {
 	if e.Force {
 		forced = 1
 	}
+	kept := ""
+	if !e.Kept.IsZero() {
+		kept = e.Kept.String()
+	}
 	var number int64
-	err = tx.QueryRowContext(ctx, `INSERT INTO errand (id, site, generation, number, kind, serial, forced, ordered_by, ordered_at, expires, state, ended, reason, ended_at, result, heard)
+	err = tx.QueryRowContext(ctx, `INSERT INTO errand (id, site, generation, number, kind, serial, forced, ordered_by, ordered_at, expires, state, ended, reason, ended_at, result, heard, kept)
 		VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM errand), $1, $2,
 			(SELECT COALESCE(MAX(n), 0) + 1 FROM (SELECT number AS n FROM job WHERE site = $1 UNION ALL SELECT number AS n FROM errand WHERE site = $1) AS jobs),
-			$3, $4, $5, $6, $7, $8, 'waiting', '', '', 0, '', 0) RETURNING id, number`,
-		string(e.Site), int64(e.Number.Life), string(e.Kind), string(e.Serial), forced, e.OrderedBy, e.OrderedAt.UnixMilli(), e.Expires.UnixMilli()).Scan(&e.ID, &number)
+			$3, $4, $5, $6, $7, $8, 'waiting', '', '', 0, '', 0, $9) RETURNING id, number`,
+		string(e.Site), int64(e.Number.Life), string(e.Kind), string(e.Serial), forced, e.OrderedBy, e.OrderedAt.UnixMilli(), e.Expires.UnixMilli(), kept).Scan(&e.ID, &number)
 	e.Number.Counter = uint64(number)
 	return err
 }

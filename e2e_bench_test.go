@@ -79,6 +79,30 @@ func BenchmarkIdleAgent(b *testing.B) {
 	}
 }
 
+// The goal for an agent that was let in by a claim and speaks TLS with the hub's broker:
+// anonymous memory 20 MB, when it has its line and when 5 000 punches went over it.
+func BenchmarkCertifiedAgent(b *testing.B) {
+	for b.Loop() {
+		w := certifiedWorld(b, 0)
+		w.startHub()
+		o := w.newOffice("samsat-belitung", "tft-new", 10)
+		o.admit()
+		p := newProcess(b, filepath.Join(build(b), "sidik-agent"), "run", "--config", o.writeConfig())
+		p.start()
+		o.arrive() // only over TLS: the broker has no other listener here
+		first := rollup(b, p.cmd.Process.Pid)
+		o.punch(5_000)
+		o.arrive()
+		memory := rollup(b, p.cmd.Process.Pid)
+		b.ReportMetric(first["Anonymous"]/1024, "MB-anonymous-connected")
+		b.ReportMetric(memory["Anonymous"]/1024, "MB-anonymous-after-5000")
+		b.ReportMetric(memory["Rss"]/1024, "MB-resident")
+		b.ReportMetric(0, "ns/op")
+		p.end()
+		w.stopHub()
+	}
+}
+
 // processorTime is what a process has used of the CPUs.
 func processorTime(b *testing.B, pid int) time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

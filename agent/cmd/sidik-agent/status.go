@@ -65,12 +65,12 @@ func (o *office) show(out io.Writer, s control.Status) error {
 	row("receipt", at(s.Uplink.LastReceipt))
 	row("room", o.say("status-room-value", phrase.Args{
 		"used": s.State.Capacity.UsedBytes >> 20, "max": s.State.Capacity.MaxBytes >> 20, "days": days(s.State.Capacity.DaysLeft)}))
-	row("clock", s.State.Clock)
+	row("clock", o.say("clock-"+string(s.State.Clock), nil))
 	for _, t := range s.State.Terminals {
 		fmt.Fprintln(w)
 		row("terminal", fmt.Sprintf("%s  %s  %s %s", t.Serial, t.Address, t.Model, t.Firmware))
 		row("watermark", dash(string(t.Watermark)))
-		row("last-read", at(t.LastRead)+"  "+t.Proof)
+		row("last-read", at(t.LastRead)+"  "+o.proof(t.Proof))
 		row("log", fill(t.Logs))
 		row("users", fill(t.Users))
 		row("offset", offset(t.Offset))
@@ -82,6 +82,14 @@ func (o *office) show(out io.Writer, s control.Status) error {
 		fmt.Fprintf(w, "\n%s\t%s\n", mark(c.Severity), o.sentence(c))
 	}
 	return w.Flush()
+}
+
+// proof is how a read was proven complete, as people read it; nothing before the first.
+func (o *office) proof(by string) string {
+	if by == "" {
+		return ""
+	}
+	return o.say("proof-"+by, nil)
 }
 
 // sentence is a condition as people read it.
@@ -178,7 +186,7 @@ func (o *office) read() *cobra.Command {
 					return fmt.Errorf("read terminal %s: %w", serial, err)
 				}
 				fmt.Fprintln(cmd.OutOrStdout(), o.say("read-done", phrase.Args{
-					"serial": serial, "rows": result.Rows, "new": result.New, "proof": result.Proof,
+					"serial": serial, "rows": result.Rows, "new": result.New, "proof": o.proof(string(result.Proof)),
 					"offset": offset(result.Offset), "took": result.Took.Round(time.Millisecond)}))
 			}
 			return nil

@@ -137,6 +137,15 @@ func line(p meeting.Punch) punchLine {
 	return l
 }
 
+// flags are a punch's flags as people read them.
+func (o *operator) flags(f store.Flags) string {
+	names := f.Names()
+	for i, name := range names {
+		names[i] = o.catalogue.Say(o.lang, "page.flag-"+name, nil)
+	}
+	return strings.Join(names, ", ")
+}
+
 // writer begins an output and returns how a punch is written and how it ends.
 type writer func() (write func(meeting.Punch) error, end func() error)
 
@@ -147,7 +156,7 @@ func formats(out io.Writer, o *operator) map[string]writer {
 			fmt.Fprintln(w, o.say("punches-head", nil))
 			return func(p meeting.Punch) error {
 				_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", p.Record.Time, p.PIN, or(p.Name(), "-"), p.Site, p.Record.Serial,
-					p.Record.Status, p.Record.Verify, p.Record.WorkCode, strings.Join(p.Flags.Names(), " "))
+					p.Record.Status, p.Record.Verify, p.Record.WorkCode, o.flags(p.Flags))
 				return err
 			}, w.Flush
 		},

@@ -24,11 +24,13 @@ var ErrLoopback = errors.New("without a certificate the pages listen on a loopba
 type pagesDoor struct {
 	net.Listener
 	certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	names       []string // of this machine, as it was told; the first is the one to tell
 }
 
 // openPages opens the pages' address. Beyond loopback there is no way without TLS: by the
 // files that are named, or else by the certificates of the hub's authority.
 func openPages(c Config, own func(*tls.ClientHelloInfo) (*tls.Certificate, error)) (p pagesDoor, err error) {
+	p.names = c.Names
 	host, _, err := net.SplitHostPort(c.Pages)
 	if err != nil {
 		return p, fmt.Errorf("address of the pages %q: %w", c.Pages, err)
@@ -61,6 +63,9 @@ func (p pagesDoor) url() string {
 	}
 	host, port, err := net.SplitHostPort(p.Addr().String())
 	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		if len(p.names) > 0 {
+			return scheme + "://" + net.JoinHostPort(p.names[0], port)
+		}
 		if host, err = os.Hostname(); err == nil {
 			return scheme + "://" + net.JoinHostPort(host, port)
 		}

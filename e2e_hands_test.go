@@ -153,6 +153,23 @@ func TestTheAgencyGetsADiagnosis(t *testing.T) {
 	}
 }
 
+// An operator at another machine sees what a site's doctor says, and its log.
+func TestAnOperatorLooksIntoASite(t *testing.T) {
+	o, _ := handsWorld(t)
+	p := newProvider(t, o.w)
+	site := string(o.site)
+	out := p.does("site", "doctor", site)
+	if !strings.Contains(out, "✓") || !strings.Contains(out, o.terminal.Serial()) || strings.Contains(out, "✗") || strings.Contains(out, "doctor.") {
+		t.Errorf("the doctor says:\n%s", out)
+	}
+	if out = p.does("site", "logs", site, "--lines", "2"); strings.Count(out, "\n") != 1 || !strings.Contains(out, "level=") {
+		t.Errorf("two lines of the log:\n%s", out)
+	}
+	if _, said, err := p.tries("site", "doctor", "nowhere"); err == nil || !strings.Contains(said+err.Error(), "site list") {
+		t.Errorf("of a site that is none: %v %s", err, said)
+	}
+}
+
 // refusesClockAtMidnight is what there is to see of clocks around midnight.
 func (o operator) refusesClockAtMidnight(site string) {
 	o.follows("site", "errand", site, "clock").ends(false, "not done")

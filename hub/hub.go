@@ -40,6 +40,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/survey"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/vault"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/web/api"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/whereabouts"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
@@ -233,7 +234,7 @@ func (h *Hub) run(ctx context.Context, pages pagesDoor) error {
 	server := &http.Server{
 		Handler: web.New(web.Options{
 			Accounts: h.accounts, Store: h.store, Directory: h.register, Vault: h.fingers, Holding: h.held, Survey: h.survey, Decisions: h.decisions, Campaigns: h.campaigns, Jobs: h.jobs,
-			Settings: placement.Usual(), Whereabouts: where, Way: h.agents.way(h.keys.Document()), Live: h.status, Metrics: h.metrics, StoreSize: h.storeSize,
+			Settings: placement.Usual(), Whereabouts: where, Way: h.agents.way(h.keys.Document()), Service: api.Service{Errands: errand.New(h.store), Key: h.keys}, Live: h.status, Metrics: h.metrics, StoreSize: h.storeSize,
 			Address: pages.Addr().String(), Named: pages.named, Logger: h.config.Logger, Version: h.config.Version,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,

@@ -22,6 +22,7 @@ import (
 // the file of a login at a hub, unless somebody names another; it may be empty.
 func Command(lang phrase.Lang, profile string) *cobra.Command {
 	catalogue := phrase.New()
+	all := func(code string, args phrase.Args) string { return catalogue.Say(lang, code, args) }
 	say := func(code string, args phrase.Args) string { return catalogue.Say(lang, "provision."+code, args) }
 	root := &cobra.Command{
 		Use:           "sidik-provision",
@@ -34,7 +35,7 @@ func Command(lang phrase.Lang, profile string) *cobra.Command {
 		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(rootkey.Command(say), release.Command(say))
-	root.AddCommand(site.Commands(say, profile)...)
+	root.AddCommand(site.Commands(say, all, profile)...)
 	root.AddCommand(simulate.Command())
 	return root
 }

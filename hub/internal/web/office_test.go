@@ -21,6 +21,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/campaign"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/errand"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/job"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/metrics"
@@ -112,6 +113,7 @@ func newHub(t testing.TB) *hub {
 		Whereabouts: whereabouts.New(whereabouts.Options{Register: h.directory.Register, Vault: h.vault, State: s.State, Holding: h.holding, Settings: placement.Usual()}),
 		Way: api.Way{Admissions: admission.New(admission.Options{Database: s, Now: now}), Agents: "https://hub.example.go.id:8443",
 			Root: seal.Fingerprint(strings.Repeat("ab", 32)), Document: []byte(`{"kind":"keys"}`)},
+		Service: api.Service{Errands: errand.New(s)},
 		Metrics: h.meter, Version: "v0.1.0", Logger: logger,
 		StoreSize: func() (int64, error) { return 4096, nil },
 		Now:       h.clock,

@@ -72,6 +72,7 @@ type Options struct {
 	Settings    placement.Settings
 	Whereabouts *whereabouts.Whereabouts
 	Way         api.Way // in for agents
+	Service     api.Service
 
 	Live      func() Live // asked for every page: it must answer at once
 	Metrics   *metrics.Metrics
@@ -129,7 +130,7 @@ func New(o Options) *Web {
 		campaigns.New(frame, campaigns.Options{Directory: o.Directory, Survey: o.Survey, Decisions: o.Decisions, Campaigns: o.Campaigns}),
 		captures.New(frame, captures.Options{Directory: o.Directory, Vault: o.Vault, Jobs: o.Jobs}),
 		terminals.New(frame, terminals.Options{Directory: o.Directory, Holding: o.Holding, Modes: o.Campaigns, Tasks: o.Whereabouts.Tasks, Settings: o.Settings}),
-		accounts.New(frame, d, accounts.Options{Accounts: o.Accounts, Directory: o.Directory}), api.New(o.Accounts, o.Way),
+		accounts.New(frame, d, accounts.Options{Accounts: o.Accounts, Directory: o.Directory}), api.New(o.Accounts, o.Way, o.Service),
 	} {
 		pages.Routes(d)
 	}

@@ -29,21 +29,22 @@ import (
 // command is what the commands share.
 type command struct {
 	say     func(code string, args phrase.Args) string
-	profile string // file of the login
+	all     func(code string, args phrase.Args) string // the whole catalogue
+	profile string                                     // file of the login
 }
 
-// Commands are login, site, claim and kit. say is the catalogue's part for this program;
-// profile is where a login is kept unless somebody says otherwise, empty for nowhere.
-func Commands(say func(code string, args phrase.Args) string, profile string) []*cobra.Command {
-	c := &command{say: say}
-	all := []*cobra.Command{c.login(), c.site(), c.claim(), c.kit()}
-	for _, cmd := range all {
+// Commands are login, site, claim and kit. say is the catalogue's part for this program, all
+// the whole of it; profile is where a login is kept unless somebody says otherwise, empty for nowhere.
+func Commands(say, all func(code string, args phrase.Args) string, profile string) []*cobra.Command {
+	c := &command{say: say, all: all}
+	commands := []*cobra.Command{c.login(), c.site(), c.claim(), c.kit()}
+	for _, cmd := range commands {
 		cmd.PersistentFlags().StringVar(&c.profile, "profile", profile, say("flag-profile", nil))
 		if profile == "" {
 			_ = cmd.MarkPersistentFlagRequired("profile") // the flag is defined in the line above
 		}
 	}
-	return all
+	return commands
 }
 
 func (c *command) login() *cobra.Command {
@@ -171,6 +172,10 @@ func (c *command) explained(err error) error {
 // refusal is the sentence for a refusal of the hub; empty where there is none.
 func refusal(r *hubapi.Refusal) string {
 	switch r.Code {
+	case "errand-site":
+		return "no-site"
+	case "errand-busy":
+		return "wait-errand"
 	case "no-site", "nobody", "life", "terminal", "reason", "right", "no-agents", "no-root":
 		return r.Code
 	case "wrong":

@@ -67,7 +67,7 @@ func (h *hub) runs(args ...string) (said string, err error) {
 	root := &cobra.Command{Use: "sidik-provision", SilenceErrors: true, SilenceUsage: true}
 	root.AddCommand(site.Commands(func(code string, args phrase.Args) string {
 		return catalogue.Say(phrase.Indonesian, "provision."+code, args)
-	}, h.profile)...)
+	}, func(code string, args phrase.Args) string { return catalogue.Say(phrase.Indonesian, code, args) }, h.profile)...)
 	var out bytes.Buffer
 	root.SetOut(&out)
 	root.SetErr(&out)

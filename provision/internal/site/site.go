@@ -16,7 +16,7 @@ import (
 
 func (c *command) site() *cobra.Command {
 	cmd := &cobra.Command{Use: "site", Short: c.say("site-short", nil)}
-	cmd.AddCommand(c.add(), c.list(), c.show(), c.revoke(), c.replace())
+	cmd.AddCommand(c.add(), c.list(), c.show(), c.revoke(), c.replace(), c.doctor(), c.logs())
 	return cmd
 }
 

@@ -25,16 +25,18 @@ const bodySize = 4 << 10
 type API struct {
 	accounts *account.Accounts
 	way      Way
+	service  Service
 }
 
-// New is the API of accounts, and of sites on their way in.
-func New(a *account.Accounts, way Way) *API { return &API{a, way} }
+// New is the API of accounts, of sites on their way in, and of service at them.
+func New(a *account.Accounts, way Way, service Service) *API { return &API{a, way, service} }
 
 // Routes adds the addresses of tools.
 func (a *API) Routes(d *door.Door) {
 	d.Handle("POST /api/v1/tokens", door.Anyone(), d.JSON(a.token))
 	d.Handle("GET /api/v1/me", door.Known(), d.JSON(a.me))
 	a.sites(d)
+	a.errands(d)
 	d.Handle("/api/", door.Known(), d.JSON(func(http.ResponseWriter, *http.Request) (any, error) {
 		return nil, &door.Failure{Status: http.StatusNotFound, Code: "no-page", Message: "there is nothing at this address"}
 	}))

@@ -43,7 +43,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		o.stop()
 		w.stopHub()
 		for folder, allowed := range map[string][]string{
-			o.config.Data: {"agent.key", "buffer.db", "buffer.lock", "clock", "jobs", "keys.json", "pass.json", "rosters", "sealing.key"},
+			o.config.Data: {"agent.key", "buffer.db", "buffer.lock", "clock", "errands", "jobs", "keys.json", "pass.json", "rosters", "sealing.key"},
 			w.hubData():   {"authority.crt", "authority.key", "broker", "hub.db", "hub.key", "hub.lock", "keep.json", "keys.json", "sealing.key", "vault.key"},
 		} {
 			entries, err := os.ReadDir(folder)

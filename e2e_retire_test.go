@@ -79,7 +79,7 @@ func TestWhoRetiresIsGoneFromEveryTerminalWithProof(t *testing.T) {
 		forest.start()
 		forest.holds(boss + "/1")
 		eventually(t, func() bool {
-			return regexp.MustCompile(ani + ` +Ani Demo +kphl-belantu .* not-placed`).MatchString(op.says("punches", "--unplaced"))
+			return regexp.MustCompile(ani + ` +Ani Demo +kphl-belantu .* not placed here`).MatchString(op.says("punches", "--unplaced"))
 		}, func() string { return "the punch of somebody retired is not flagged:\n" + op.says("punches") })
 		for _, o := range []*office{samsat, forest} {
 			op.where(ani, o, `gone: reported .* proven by the inventory of`)

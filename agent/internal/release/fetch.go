@@ -46,7 +46,11 @@ func reasonOf(err error) launch.Reason {
 // fetch brings a program into the folder, from where it was left. It returns nil when the
 // program is there whole.
 func (r *Release) fetch(ctx context.Context, f protocol.ReleaseFile) error {
+	if r.whole == f.SHA256 {
+		return nil // the launcher looks at it again
+	}
 	if r.folder.Fit(launch.Program{SHA256: f.SHA256}) == nil {
+		r.whole = f.SHA256
 		return nil
 	}
 	part, err := os.OpenFile(r.folder.Program(f.SHA256)+launch.PartSuffix, os.O_CREATE|os.O_RDWR, 0o600)
@@ -62,6 +66,7 @@ func (r *Release) fetch(ctx context.Context, f protocol.ReleaseFile) error {
 		}
 		return err
 	}
+	r.whole = f.SHA256
 	return nil
 }
 
@@ -135,6 +140,7 @@ func (r *Release) piece(ctx context.Context, client *http.Client, part *os.File,
 		return 0, &obstacle{NotGiven, fmt.Errorf("the hub gives %q, asked for was %q", answer.Header.Get("Content-Range"), want)}
 	}
 	n, err := io.Copy(io.NewOffsetWriter(part, from), io.LimitReader(answer.Body, to-from+1))
+	r.got += n
 	if err = errors.Join(err, part.Sync()); err == nil && n != to-from+1 {
 		err = io.ErrUnexpectedEOF
 	}

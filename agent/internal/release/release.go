@@ -69,6 +69,8 @@ type Release struct {
 	o      Options
 	folder launch.Folder
 	wake   chan struct{} // capacity 1: another order came
+	got    int64         // bytes that were fetched; Run's own, as is the next
+	whole  protocol.Hash // the program that is known to be here
 
 	mu      sync.Mutex // guards what follows
 	order   order
@@ -135,7 +137,11 @@ func (r *Release) Run(ctx context.Context) error {
 	for {
 		r.listen()
 		if now := time.Now(); !now.Before(next) {
+			before := r.got
 			done, err := r.carryOut(ctx, begun)
+			if done || r.got > before { // a line that breaks at each piece still gets there
+				wait = r.o.RetryMin
+			}
 			switch {
 			case ctx.Err() != nil:
 				return nil
@@ -143,9 +149,7 @@ func (r *Release) Run(ctx context.Context) error {
 				return err
 			case err != nil:
 				r.o.Log.Warn("the ordered release is not here yet", "error", err)
-				next, wait = now.Add(wait+rand.N(wait/4+1)), min(2*wait, r.o.RetryMax)
-			case done:
-				wait = r.o.RetryMin
+				next, wait = time.Now().Add(wait+rand.N(wait/4+1)), min(2*wait, r.o.RetryMax)
 			}
 		}
 		select {

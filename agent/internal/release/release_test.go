@@ -397,3 +397,17 @@ func TestDownloadGoesOnWhereItBroke(t *testing.T) {
 		t.Errorf("%d bytes were fetched of %d, by %q", given, len(text), s.asked)
 	}
 }
+
+// A line that breaks at each piece is not left alone for longer and longer.
+func TestALineThatAlwaysBreaksGetsThere(t *testing.T) {
+	s := newSite(t)
+	s.o.RetryMax = time.Hour
+	s.set(func(s *site) { s.cut = 18 })
+	r := s.begin(t)
+	if err := r.TakeRelease(s.offer(t, "v1.2.0", 5, program())); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t, r); !errors.Is(err, release.ErrReplace) {
+		t.Errorf("Run = %v, after %d questions", err, len(s.asked))
+	}
+}

@@ -157,6 +157,8 @@ func (c *command) explained(err error) error {
 		{list.ErrQuotes, "quotes"},
 		{list.ErrTwice, "twice"},
 		{errTaken, "taken"},
+		{errRows, "rows"},
+		{errUnwell, "unwell"},
 	} {
 		if errors.Is(err, row.is) {
 			said = row.said

@@ -93,7 +93,7 @@ func (c *command) doctor() *cobra.Command {
 }
 
 // errUnwell ends doctor with status 1 when something is wrong.
-var errUnwell = errors.New("something needs a person; see above")
+var errUnwell = errors.New("the doctor of the site found what needs a person")
 
 func (c *command) report(out io.Writer, r protocol.DiagnosisReport) error {
 	fmt.Fprintln(out, c.say("doctor-head", phrase.Args{"version": r.Version, "hours": r.Uptime / 3600, "minutes": r.Uptime / 60 % 60,

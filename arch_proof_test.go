@@ -79,6 +79,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"a page in what is foretold", "hub/internal/effect/x.go", importing(own + "hub/internal/web/shell"), "it is asked before anything is saved"},
 		{"a database in the settings of other brokers", "hub/internal/brokerconfig/x.go", importing(own + "hub/internal/store"), "texts made of the same rights"},
 		{"a broker in the rights", "hub/internal/rights/x.go", importing(own + "hub/internal/broker"), "the same on every broker"},
+		{"HTTP in the count of connections", "hub/internal/entrance/x.go", importing("net/http"), "said a word"},
 		{"the keyring in its copy", "hub/internal/safe/x.go", importing(own + "hub/internal/keyring"), "files by their names"},
 		{"a passphrase elsewhere", "hub/internal/keyring/x.go", importing("filippo.io/age"), "under a passphrase"},
 		{"a page in the authority", "hub/internal/authority/x.go", importing("net/http"), "the authority only signs"},

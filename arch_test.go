@@ -155,6 +155,8 @@ func ourHouse() house {
 				why: "who may write and read what is the same on every broker, so no broker is known where it is said"},
 			{packages: []string{"hub/internal/authority"}, only: []string{"std", "protocol"}, never: []string{"database/sql", "net/http"},
 				why: "who may have a certificate is decided by whoever asks for one; the authority only signs"},
+			{packages: []string{"hub/internal/entrance"}, only: []string{"std"}, never: []string{"net/http"},
+				why: "how many come at once is counted before anybody has said a word"},
 			{packages: []string{"hub/internal/safe"}, only: []string{"std", "protocol/durable", "protocol/seal", "filippo.io/age/..."}, never: []string{"database/sql", "net/http"},
 				why: "a copy of keys is files by their names: what is in them is nobody's business there"},
 			{packages: []string{"hub/internal/web/shell"}, only: []string{"std", "protocol", "protocol/phrase"},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/account"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/entrance"
 )
 
 // ErrLoopback says that the pages would be open to the network without TLS.
@@ -49,10 +50,24 @@ func openPages(c Config, own func(*tls.ClientHelloInfo) (*tls.Certificate, error
 	default:
 		return p, fmt.Errorf("address of the pages %q: %w", c.Pages, ErrLoopback)
 	}
-	if p.Listener, err = net.Listen("tcp", c.Pages); err != nil {
+	l, err := net.Listen("tcp", c.Pages)
+	if err != nil {
 		return p, fmt.Errorf("open the pages' address: %w", err)
 	}
+	p.Listener = entrance.Listen(l, crowd(c.Logger))
 	return p, nil
+}
+
+// crowd tells the log of connections to the pages for which there is no room, once a
+// minute at most: whoever opens many does not fill the disk.
+func crowd(log *slog.Logger) func(from string) {
+	var told time.Time
+	return func(from string) {
+		if now := time.Now(); now.Sub(told) >= time.Minute {
+			told = now
+			log.Warn("too many connections to the pages: further ones are closed at once", "address", from)
+		}
+	}
 }
 
 // url is where browsers find the pages.

@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -227,4 +228,38 @@ func (l *logged) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// Whoever opens connections to the pages and says nothing leaves room for others, and one
+// line in the log.
+func TestIdleConnectionsLeaveRoomAtThePages(t *testing.T) {
+	var log logged
+	at := run(t, hub.Config{Data: t.TempDir(), MQTT: "127.0.0.1:0", Pages: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	u, err := url.Parse(at.Pages)
+	ok(t, err)
+	from := func(address string) *net.Dialer {
+		return &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+	}
+	const more = 10
+	for n := range 256 + more {
+		c, err := from("127.0.0.2").DialContext(t.Context(), "tcp", u.Host)
+		ok(t, err)
+		defer c.Close()
+		if n >= 256 {
+			ok(t, c.SetReadDeadline(time.Now().Add(time.Minute)))
+			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+				t.Fatalf("connection %d of one address: %v, want its end", n+1, err)
+			}
+		}
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: from("127.0.0.3").DialContext}}
+	answer, err := client.Get(at.Pages + "/login")
+	ok(t, err)
+	ok(t, answer.Body.Close())
+	if answer.StatusCode != http.StatusOK {
+		t.Errorf("another address is answered with %d", answer.StatusCode)
+	}
+	if told := strings.Count(log.String(), "too many connections"); told != 1 {
+		t.Errorf("the log has %d lines of it, want one:\n%s", told, log.String())
+	}
 }

@@ -15,12 +15,11 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/admission"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/entrance"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 )
@@ -99,7 +98,7 @@ func (d *door) keys(w http.ResponseWriter, _ *http.Request) {
 // judge answers one kind of request with a grant or a denial.
 func (d *door) judge(kind protocol.Kind, decide func(context.Context, protocol.Envelope) (admission.Certificate, seal.PublicKey, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		from := address(r.RemoteAddr)
+		from := entrance.Address(r.RemoteAddr)
 		if !d.limits.allow(kind, from, d.o.Now()) {
 			d.deny(w, from, kind, "", &admission.Denied{Code: protocol.DeniedBusy, Cause: "too many refusals"})
 			return
@@ -174,18 +173,4 @@ func (d *door) deny(w http.ResponseWriter, from string, kind protocol.Kind, site
 	if err := json.NewEncoder(w).Encode(protocol.Denial{Code: code}); err != nil {
 		return // an asker that is gone needs no answer
 	}
-}
-
-// address is where somebody comes from, without the port. In IPv6 it is the network:
-// whoever has one address of it has all of them.
-func address(remote string) string {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		return remote
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil || ip.Unmap().Is4() {
-		return host
-	}
-	return netip.PrefixFrom(ip.WithZone(""), 64).Masked().String()
 }

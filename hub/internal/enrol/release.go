@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/admission"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/entrance"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 )
 
@@ -59,7 +60,7 @@ func (p *programs) end(site protocol.SiteID) {
 
 // program gives a piece of a program to the site of the certificate by which it comes.
 func (d *door) program(w http.ResponseWriter, r *http.Request) {
-	from := address(r.RemoteAddr)
+	from := entrance.Address(r.RemoteAddr)
 	if !d.limits.allow(protocol.KindRelease, from, d.o.Now()) {
 		d.deny(w, from, protocol.KindRelease, "", &admission.Denied{Code: protocol.DeniedBusy, Cause: "too many refusals"})
 		return

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 )
@@ -18,7 +19,9 @@ func (c Config) With(settings string) (Config, error) {
 		return Config{}, fmt.Errorf("%w of the agency: %w", ErrConfig, err)
 	}
 	var wrong []error
-	for _, key := range meta.Undecoded() {
+	// The reader of TOML takes "Root" for "root"; what is judged by name below does not.
+	unknown := append(meta.Undecoded(), slices.DeleteFunc(meta.Keys(), spelled)...)
+	for _, key := range unknown {
 		wrong = append(wrong, fmt.Errorf("unknown key %q: this version of the agent does not have it", key))
 	}
 	for _, own := range [][]string{{"site"}, {"data"}, {"hub", "root"}, {"hub", "broker"}} {
@@ -55,4 +58,9 @@ func (c Config) With(settings string) (Config, error) {
 		return Config{}, fmt.Errorf("%w of the agency: %w", ErrConfig, errors.Join(wrong...))
 	}
 	return c, nil
+}
+
+// spelled reports whether a key is written as keys of this file are.
+func spelled(key toml.Key) bool {
+	return strings.Trim(strings.Join(key, ""), "abcdefghijklmnopqrstuvwxyz_") == ""
 }

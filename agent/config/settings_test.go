@@ -88,6 +88,14 @@ func TestWhatCannotBeSetChangesNothing(t *testing.T) {
 		"[hub]\nroot = \"x\"":        "hub.root: is the agent's own",
 		"[hub]\nbroker = \"tcp://\"": "hub.broker: is the agent's own",
 		"rush = []":                  "unknown key \"rush\"",
+		"Site = \"other\"":           "unknown key \"Site\"",
+		"\"\u017fite\" = \"other\"":  "unknown key", // the long s is an s to who folds
+		"DATA = \"/tmp\"":            "unknown key \"DATA\"",
+		"[hub]\nRoot = \"x\"":        "unknown key \"hub.Root\"",
+		"hub = {rooT = \"x\"}":       "unknown key \"hub.rooT\"",
+		"[Hub]\nbroker = \"tcp://\"": "unknown key \"Hub\"",
+		"[[Terminal]]\nserial = \"DEMO2\"\naddress = \"192.0.2.9\"":          "unknown key \"Terminal\"", // it would get the key of the first
+		"terminal = [{serial = \"DEMO1\"}, {Serial = \"DEMO2\"}]":            "unknown key \"terminal.Serial\"",
 		"[[terminal]]\nserial = \"DEMO1\"\ncomm_key = 1":                     "is secret",
 		"[finder]\nscan = false\n[[terminal]]\nserial = \"DEMO1\"":           "finder.scan is off",
 		"[apply]\nrush = [\"9 o'clock\"]":                                    "is no part of a day",
@@ -103,16 +111,19 @@ func TestWhatCannotBeSetChangesNothing(t *testing.T) {
 
 // A text that is taken makes a configuration that stands on its own.
 func FuzzWith(f *testing.F) {
-	for _, text := range []string{"", "[apply]\nrush = []", "[[terminal]]\nserial = \"DEMO1\"", "[finder]\nsubnets = [\"192.168.1.0/24\"]", "[hub]\naddress = \"https://a:1\"", "[panel]\nready = \"GPIO17\""} {
+	for _, text := range []string{"", "[apply]\nrush = []", "[[terminal]]\nserial = \"DEMO1\"", "[finder]\nsubnets = [\"192.168.1.0/24\"]", "[hub]\naddress = \"https://a:1\"", "[panel]\nready = \"GPIO17\"", "[hub]\nRoot = \"x\"", "[[Terminal]]\nserial = \"DEMO2\""} {
 		f.Add(text)
 	}
-	c := own(f)
+	c, untouched := own(f), own(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := c.With(text)
+		if !reflect.DeepEqual(c, untouched) {
+			t.Fatalf("%q makes the agent's own file %+v", text, c)
+		}
 		if err != nil {
 			return
 		}
-		if got.Site != c.Site || got.Data != c.Data || got.Hub.Root != c.Hub.Root || len(got.Terminals) == 0 {
+		if got.Site != c.Site || got.Data != c.Data || got.Hub.Root != c.Hub.Root || got.Hub.Broker != c.Hub.Broker || len(got.Terminals) == 0 {
 			t.Errorf("%q makes %+v", text, got)
 		}
 		if again, err := got.With(text); err != nil || !reflect.DeepEqual(again, got) {

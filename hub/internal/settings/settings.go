@@ -46,12 +46,13 @@ type Revision struct {
 
 // Errors that say what to do next.
 var (
-	ErrSite   = errors.New("this hub knows no such site; register it first: sidik-hub site register")
-	ErrText   = errors.New("the settings are not TOML")
-	ErrSize   = fmt.Errorf("the settings are longer than %d bytes", protocol.MaxSettings)
-	ErrSecret = errors.New("communication keys are secret, and settings travel readably: leave comm_key in the agent's own file")
-	ErrOwn    = errors.New("site, data, hub.root and hub.broker stay as the agent's own file says")
-	ErrWho    = errors.New("name the person who sets this")
+	ErrSite    = errors.New("this hub knows no such site; register it first: sidik-hub site register")
+	ErrText    = errors.New("the settings are not TOML")
+	ErrSize    = fmt.Errorf("the settings are longer than %d bytes", protocol.MaxSettings)
+	ErrSecret  = errors.New("communication keys are secret, and settings travel readably: leave comm_key in the agent's own file")
+	ErrOwn     = errors.New("site, data, hub.root and hub.broker stay as the agent's own file says")
+	ErrSpelled = errors.New("settings have keys in small letters only, as in the agent's own file")
+	ErrWho     = errors.New("name the person who sets this")
 )
 
 // Set makes text what counts for a site from now on; empty: its own file alone.
@@ -92,6 +93,9 @@ func check(text string) error {
 		return fmt.Errorf("%w: %w", ErrText, err)
 	}
 	for _, key := range meta.Keys() {
+		if strings.Trim(strings.Join(key, ""), "abcdefghijklmnopqrstuvwxyz_") != "" {
+			return ErrSpelled // or "Comm_Key" would travel, and be refused by the agent only
+		}
 		switch key.String() {
 		case "site", "data", "hub.root", "hub.broker":
 			return ErrOwn

@@ -78,6 +78,8 @@ func TestWhatNoAgentCouldTakeIsRefused(t *testing.T) {
 			{"another site's name", "site = \"samsat-bangka\"", "Ani Demo", samsat, settings.ErrOwn},
 			{"another root", "[hub]\nroot = \"a\"", "Ani Demo", samsat, settings.ErrOwn},
 			{"secret", "[[terminal]]\nserial = \"A\"\n[[terminal]]\nserial = \"B\"\ncomm_key = 7", "Ani Demo", samsat, settings.ErrSecret},
+			{"secret, spelled otherwise", "[[terminal]]\nserial = \"A\"\nComm_Key = 7", "Ani Demo", samsat, settings.ErrSpelled},
+			{"another root, spelled otherwise", "hub = {\"roo\u0054\" = \"a\"}", "Ani Demo", samsat, settings.ErrSpelled},
 			{"by nobody", "", " ", samsat, settings.ErrWho},
 			{"unknown site", "", "Ani Demo", "nowhere", settings.ErrSite},
 		} {

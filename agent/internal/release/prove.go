@@ -21,7 +21,6 @@ const dialTime = 5 * time.Second
 func (r *Release) prove(ctx context.Context, tick *time.Ticker, begun time.Time) error {
 	r.o.Log.Info("this version proves itself", "version", r.o.Version, "terminal", r.plan.Needs.Terminal, "hub", r.plan.Needs.Hub)
 	for counted := begun; ; {
-		r.listen()
 		plan := r.plan // nobody else changes it while this runs
 		now := time.Now()
 		switch {

@@ -1,7 +1,9 @@
 package release_test
 
 import (
+	"crypto/sha256"
 	"errors"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,4 +64,37 @@ func TestTrialThatProvesNothingGoesBack(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A version that nobody could take back from afar is not tried: where the line is down,
+// the program that is here already waits until the hub is heard.
+func TestNothingIsTriedWhileTheHubIsNotHeard(t *testing.T) {
+	s, text := newSite(t), program()
+	s.server.Close()
+	s.heard, s.read, s.o.Every, s.o.Settle = false, false, time.Hour, 0
+	e := s.offer(t, "v1.2.0", 5, text)
+	synctest.Test(t, func(t *testing.T) {
+		r := s.begin(t)
+		if err := r.TakeRelease(e); err != nil {
+			t.Fatal(err)
+		}
+		sum := protocol.Hash(sha256.Sum256(text))
+		if err := os.WriteFile(launch.In(s.o.Data).Program(sum), text, 0o700); err != nil { // by a start before
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- r.Run(t.Context()) }()
+		time.Sleep(30 * 24 * time.Hour)
+		synctest.Wait()
+		if p := s.plan(t); p.Trying != nil {
+			t.Fatalf("without a line the plan is %+v", p)
+		}
+		s.set(func(s *site) { s.heard = true })
+		if err := <-ended; !errors.Is(err, release.ErrReplace) {
+			t.Errorf("Run = %v, want ErrReplace", err)
+		}
+		if p := s.plan(t); p.Trying == nil || p.Needs != (launch.Needs{Hub: true}) {
+			t.Errorf("the plan is %+v", p)
+		}
+	})
 }

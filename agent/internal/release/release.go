@@ -54,7 +54,7 @@ type Options struct {
 	Log   *slog.Logger
 
 	Every    time.Duration // between two looks; default 2 s
-	Settle   time.Duration // for which what this program can do is watched before it is replaced; default 5 min
+	Settle   time.Duration // for which a terminal is given time to be read before this program is replaced; default 5 min
 	RetryMin time.Duration // between attempts to fetch; 5 s doubling to RetryMax, 10 min
 	RetryMax time.Duration
 	MinFree  int64 // bytes that a program leaves free on the disk; default 100 MB
@@ -77,7 +77,6 @@ type Release struct {
 	plan    launch.Plan
 	spoiled int           // how often the program came otherwise than it was signed
 	trouble launch.Reason // what keeps the program from being fetched
-	heard   bool          // the hub was heard since this start
 }
 
 // Open reads what was ordered, and what the plan of programs is.
@@ -135,7 +134,6 @@ func (r *Release) Run(ctx context.Context) error {
 	}
 	next := begun
 	for {
-		r.listen()
 		if now := time.Now(); !now.Before(next) {
 			before := r.got
 			done, err := r.carryOut(ctx, begun)
@@ -162,15 +160,6 @@ func (r *Release) Run(ctx context.Context) error {
 	}
 }
 
-// listen notes what this program could do.
-func (r *Release) listen() {
-	if r.o.Heard() {
-		r.mu.Lock()
-		r.heard = true
-		r.mu.Unlock()
-	}
-}
-
 // carryOut does the next step of the newest order. done is true when nothing is left of
 // it for now.
 func (r *Release) carryOut(ctx context.Context, begun time.Time) (done bool, err error) {
@@ -193,22 +182,17 @@ func (r *Release) carryOut(ctx context.Context, begun time.Time) (done bool, err
 	}
 	r.stand("")
 	// What this program can do is what the next one has to show; so it is given the time
-	// to do it.
-	if (!r.o.Read() || !r.heardHub()) && time.Since(begun) < r.o.Settle {
+	// to do it. For the hub it waits as long as that takes: a version that never had to
+	// hear it could not be taken back from afar.
+	if !r.o.Heard() || !r.o.Read() && time.Since(begun) < r.o.Settle {
 		return false, nil
 	}
-	needs := launch.Needs{Terminal: r.o.Read(), Hub: r.heardHub()}
+	needs := launch.Needs{Terminal: r.o.Read(), Hub: true}
 	if err := r.keep(r.plan.Try(program, needs)); err != nil {
 		return false, err
 	}
 	r.o.Log.Info("another version of this program is tried", "version", w.version.String(), "after", r.o.Version)
 	return true, ErrReplace
-}
-
-func (r *Release) heardHub() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.heard
 }
 
 // keep writes a plan and follows it.

@@ -73,6 +73,10 @@ const (
 // pruneEvery is how often the buffer is asked to let receipted punches go.
 const pruneEvery = 10 * time.Second
 
+// endWithin is how long all parts may take to end, before it is a matter for the service
+// manager's watchdog.
+const endWithin = time.Minute
+
 // LoadKey reads the agent's signing key, or makes it on first use.
 func LoadKey(data string) (key seal.SigningKey, created bool, err error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
@@ -317,6 +321,9 @@ func (a *Agent) Close() error { return a.buffer.Close() }
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	trial, ending := a.o.Pulse.Loop("settings"), a.o.Pulse.Loop("ending")
+	ending.Rest()
+	defer context.AfterFunc(ctx, func() { ending.Within(endWithin) })() // also for another start, which nobody else awaits
 	var parts sync.WaitGroup
 	start := func(name string, run func(context.Context) error) {
 		parts.Go(func() {
@@ -335,7 +342,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("jobs", a.jobs.Run)
 	start("errands", a.errands.Run)
 	start("uplink", a.uplink.Run)
-	start("settings", a.trySettings)
+	start("settings", func(ctx context.Context) error { return a.trySettings(ctx, trial) })
 	start("panel", a.panel.Run)
 	start("control", func(ctx context.Context) error { return control.Serve(ctx, a.o.Config.Data, a) })
 	start("prune", a.prune)

@@ -13,6 +13,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/settings"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/trust"
+	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
 // ErrRestart ends Run when the agency has set something else, or wants another version
@@ -38,7 +39,7 @@ func openSettings(o *Options) (*settings.Settings, error) {
 
 // trySettings lets settings prove themselves by contact with the hub: over the line, and
 // at the door where the next certificate is asked for.
-func (a *Agent) trySettings(ctx context.Context) error {
+func (a *Agent) trySettings(ctx context.Context, alive *pulse.Loop) error {
 	var door atomic.Bool
 	door.Store(a.o.Config.Hub.Address == "")
 	ctx, stop := context.WithCancel(ctx)
@@ -54,7 +55,7 @@ func (a *Agent) trySettings(ctx context.Context) error {
 			return up.Connected && up.HubPresent && door.Load()
 		},
 		Network: func() bool { return a.networkUp() },
-		Changed: a.health.Signal,
+		Changed: a.health.Signal, Alive: alive,
 	})
 	if errors.Is(err, settings.ErrRestart) {
 		return ErrRestart

@@ -39,7 +39,7 @@ func (a *Agent) newRelease() (*release.Release, error) {
 		Packaged: a.o.Launched.Packaged, Launched: a.o.Launched.Digest, Keyring: a.keys,
 		Read:    func() bool { return len(a.answered()) > 0 },
 		Heard:   func() bool { s := a.uplink.Status(); return s.Connected && s.HubPresent },
-		Changed: func() { a.health.Signal() }, Log: a.o.Logger,
+		Changed: func() { a.health.Signal() }, Log: a.o.Logger, Alive: a.o.Pulse.Loop("release"),
 		RetryMin: a.o.RetryMin, RetryMax: a.o.BackoffMax,
 	})
 	if err != nil {

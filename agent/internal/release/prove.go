@@ -12,6 +12,9 @@ import (
 // countEvery is how often the time of a trial is put on disk.
 const countEvery = time.Minute
 
+// aliveWithin is how long a trial may go without a sign of life; a disk may be slow.
+const aliveWithin = 5 * time.Minute
+
 // dialTime is how long the hub's door may take to answer.
 const dialTime = 5 * time.Second
 
@@ -20,7 +23,9 @@ const dialTime = 5 * time.Second
 // the launcher starts what was before.
 func (r *Release) prove(ctx context.Context, tick *time.Ticker, begun time.Time) error {
 	r.o.Log.Info("this version proves itself", "version", r.o.Version, "terminal", r.plan.Needs.Terminal, "hub", r.plan.Needs.Hub)
+	defer r.o.Alive.Rest()
 	for counted := begun; ; {
+		r.o.Alive.Within(aliveWithin)
 		plan := r.plan // nobody else changes it while this runs
 		now := time.Now()
 		switch {

@@ -24,6 +24,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/launch"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/trust"
+	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
 // ErrReplace ends the agent: the service manager starts the program that the plan names.
@@ -52,6 +53,7 @@ type Options struct {
 	// Reach reports whether the hub's door takes a connection; nil: by trying.
 	Reach func(ctx context.Context) bool
 	Log   *slog.Logger
+	Alive *pulse.Loop // has a trial's signs of life; may be nil
 
 	Every    time.Duration // between two looks; default 2 s
 	Settle   time.Duration // for which a terminal is given time to be read before this program is replaced; default 5 min
@@ -124,6 +126,7 @@ func (r *Release) Run(ctx context.Context) error {
 	begun, wait := time.Now(), r.o.RetryMin
 	tick := time.NewTicker(r.o.Every)
 	defer tick.Stop()
+	r.o.Alive.Rest()
 	if r.trying() {
 		if err := r.prove(ctx, tick, begun); err != nil || ctx.Err() != nil {
 			return err

@@ -82,8 +82,8 @@ type refusal struct {
 	Detail string       `json:"detail,omitempty"`
 }
 
-// Open reads what is kept, and counts this start. A file that cannot be read is set
-// aside, and the agent's own configuration counts alone.
+// Open reads what is kept, and counts this start. A file with which nothing can be done is
+// set aside, and the agent's own configuration counts alone.
 func Open(o Options) (*Settings, error) {
 	if o.Limit == 0 {
 		o.Limit = 10 * time.Minute
@@ -104,15 +104,17 @@ func Open(o Options) (*Settings, error) {
 		o.Log.Error("the settings of the agency cannot be read and are set aside; the agent's own file counts", "error", s.broken)
 		s.saved = saved{}
 		if err := durable.SetAside(path); err != nil {
-			return nil, fmt.Errorf("set settings aside: %w", err)
+			o.Log.Error("the settings that cannot be read stay where they are", "error", err)
 		}
 		return s, nil
 	}
-	return s, s.start()
+	s.start()
+	return s, nil
 }
 
-// start counts a start, and settles what can be settled without the hub.
-func (s *Settings) start() error {
+// start counts a start, and settles what can be settled without the hub. Where the disk
+// refuses, what has proven itself runs: a trial that cannot be counted might never end.
+func (s *Settings) start() {
 	next := s.saved
 	if t := next.Trying; t != nil {
 		counted := *t
@@ -129,9 +131,13 @@ func (s *Settings) start() error {
 		next = saved{Trying: next.Trying}.refuse(next.Current.Order, ReasonUnreadable, err)
 	}
 	if next == s.saved {
-		return nil
+		return
 	}
-	return s.save(next)
+	if err := s.save(next); err != nil {
+		s.o.Log.Error("settings are not tried, for this start cannot be counted", "error", err)
+		next.Trying = nil
+		s.saved = next
+	}
 }
 
 // refuse is s without the trial, and with why.

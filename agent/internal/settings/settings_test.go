@@ -259,3 +259,44 @@ func TestADiskThatRefusesEndsNothingHalfway(t *testing.T) {
 	}
 	a.want("one", protocol.ConfigState{Trying: order(1)})
 }
+
+// A card that can no longer be written is no reason not to start: what has proven itself
+// runs, and nothing is tried that could not be left again.
+func TestADiskThatRefusesStopsNoAgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAgent(t)
+		a.take(1, "one")
+		a.start()
+		a.lives(true, true, time.Minute)
+		a.take(2, "two")
+		full := filepath.Join(a.dir, "settings.json.new")
+		ok(t, os.Mkdir(full, 0o700))
+		a.start()
+		a.want("one", protocol.ConfigState{Order: order(1)})
+		if err := a.Take(a.config(2, "two")); err == nil {
+			t.Error("what was not written was taken")
+		}
+		a.want("one", protocol.ConfigState{Order: order(1)})
+
+		ok(t, os.Remove(full))
+		a.start()
+		a.want("two", protocol.ConfigState{Order: order(1), Trying: order(2)})
+		ok(t, os.Mkdir(full, 0o700))
+		if a.lives(true, true, time.Minute) {
+			t.Error("a restart is asked for because of a disk")
+		}
+		a.want("two", protocol.ConfigState{Order: order(1), Trying: order(2)})
+		if !a.lives(false, true, 2*time.Minute) {
+			t.Error("settings that reach no hub are not left")
+		}
+		a.start()
+		a.want("one", protocol.ConfigState{Order: order(1)})
+
+		ok(t, os.Remove(full))
+		a.start()
+		if a.lives(true, true, time.Minute) {
+			t.Error("a restart is asked for")
+		}
+		a.want("two", protocol.ConfigState{Order: order(2)})
+	})
+}

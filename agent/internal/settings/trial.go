@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
 // Take takes a config message that was opened with the hub's key and is for this agent.
@@ -57,21 +58,27 @@ const (
 	saveEvery = 15 * time.Second
 )
 
+// aliveWithin is how long Run may go without a sign of life; a disk may be slow.
+const aliveWithin = 5 * time.Minute
+
 // Proof is how settings show that they are good. Its functions must not block.
 type Proof struct {
 	Hub     func() bool // the hub is there, over a line of this start
 	Network func() bool // there is one at all
 	Changed func()      // State or Conditions say something else; may be nil
+	Alive   *pulse.Loop // has Run's signs of life; may be nil
 }
 
 // Run ends with ErrRestart when the agent is to run with other settings, or with ctx. A
-// trial's time counts only while there is a network: a line that is down for a week says
+// disk that refuses is told to the log and tried again. A trial's time counts only while there is a network: a line that is down for a week says
 // nothing against settings.
 func (s *Settings) Run(ctx context.Context, proof Proof) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	var unsaved time.Duration
-	for {
+	defer proof.Alive.Rest()
+	for refused := false; ; {
+		proof.Alive.Within(aliveWithin)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -80,9 +87,10 @@ func (s *Settings) Run(ctx context.Context, proof Proof) error {
 		case <-tick.C:
 		}
 		changed, restart, err := s.look(proof, &unsaved)
-		if err != nil {
-			return err
+		if err != nil && !refused { // no reason to stop collecting
+			s.o.Log.Error("how the trial of settings stands is not written down", "error", err)
 		}
+		refused = err != nil
 		if changed && proof.Changed != nil {
 			proof.Changed()
 		}
@@ -101,8 +109,11 @@ func (s *Settings) look(proof Proof, unsaved *time.Duration) (changed, restart b
 	}
 	t := *s.saved.Trying
 	if proof.Hub() {
+		if err := s.save(saved{Current: t.held}); err != nil {
+			return false, false, err
+		}
 		s.o.Log.Info("the agency's settings have proven themselves", "order", t.Order.String())
-		return true, false, s.save(saved{Current: t.held})
+		return true, false, nil
 	}
 	if !proof.Network() {
 		return false, false, nil

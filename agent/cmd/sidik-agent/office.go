@@ -13,6 +13,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk"
+	"github.com/bkpsdmd-babel/sidik/systemd/command"
 )
 
 // office is the person at the command line: language and configuration.
@@ -47,13 +48,18 @@ func (o *office) explain(err error) string {
 			return err.Error() + "\n" + o.say(known.code, phrase.Args{"file": o.file})
 		}
 	}
-	if said := o.explainService(err); said != "" {
+	if said := o.service().Explain(err); said != "" {
 		return said
 	}
 	if _, dialing := errors.AsType[*net.OpError](err); dialing {
 		return err.Error() + "\n" + o.say("error-unreachable", nil)
 	}
 	return err.Error()
+}
+
+// service is the commands that make this machine run the program by itself.
+func (o *office) service() command.Group {
+	return command.Group{Program: "sidik-agent", Catalogue: o.catalogue, Lang: o.lang}
 }
 
 // command is the tree of all commands.
@@ -65,7 +71,7 @@ func (o *office) command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(o.run(), o.status(), o.read(), o.doctor(), o.identity(), o.claim(), o.terminal(), o.panel(), o.service(), o.checkBuffer())
+	root.AddCommand(o.run(), o.status(), o.read(), o.doctor(), o.identity(), o.claim(), o.terminal(), o.panel(), o.service().Command(), o.checkBuffer())
 	return root
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
+	"github.com/bkpsdmd-babel/sidik/systemd/command"
 )
 
 // operator is the person at the command line: language, data folder, database.
@@ -60,10 +61,15 @@ func (o *operator) explain(err error) string {
 	if said := o.explainCampaign(err); said != "" {
 		return said
 	}
-	if said := o.explainService(err); said != "" {
+	if said := o.service().Explain(err); said != "" {
 		return said
 	}
 	return err.Error()
+}
+
+// service is the commands that make this machine run the program by itself.
+func (o *operator) service() command.Group {
+	return command.Group{Program: "sidik-hub", Catalogue: o.catalogue, Lang: o.lang}
 }
 
 // command is the tree of all commands.
@@ -79,7 +85,7 @@ func (o *operator) command() *cobra.Command {
 	root.PersistentFlags().StringVar(&o.database, "database", "", o.say("flag-database", nil))
 	root.AddCommand(
 		o.run(), o.identity(), o.key(), o.site(), o.terminal(), o.unit(), o.employee(), o.place(), o.task(), o.finger(), o.capture(), o.vault(), o.validate(), o.findingCommand(), o.campaign(), o.register(), o.account(), o.condition(),
-		o.punches(), o.watch(), o.verify(), o.backup(), o.restore(), o.service(), o.brokerConfig(), o.operatorCertificate(), o.release(),
+		o.punches(), o.watch(), o.verify(), o.backup(), o.restore(), o.service().Command(), o.brokerConfig(), o.operatorCertificate(), o.release(),
 	)
 	return root
 }

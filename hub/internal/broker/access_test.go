@@ -203,44 +203,23 @@ func TestWhoTakesForeverToComeInIsEnded(t *testing.T) {
 	const patience = 300 * time.Millisecond
 	g := startGuarded(t, patience)
 	b := g.office
-	for n, row := range []struct {
-		name, says string
-		begin      func(from netip.Addr) (*brokertest.Client, error)
-	}{
-		{"nothing said", "TLS handshake error", func(from netip.Addr) (*brokertest.Client, error) { return brokertest.Dial(from, b.Address, nil) }},
-		{"a piece of TLS", "TLS handshake error", func(from netip.Addr) (*brokertest.Client, error) {
-			c, err := brokertest.Dial(from, b.Address, nil)
-			if err == nil {
-				_, err = c.Write([]byte{0x16, 3, 1, 2, 0, 1})
-			}
-			return c, err
-		}},
-		{"TLS and nothing more", "it sent no CONNECT within 300ms", func(from netip.Addr) (*brokertest.Client, error) {
-			return brokertest.Dial(from, b.Address, b.TLS(t, brokertest.Site(brokertest.Honest)))
-		}},
-		{"a piece of CONNECT", "it sent no CONNECT within 300ms", func(from netip.Addr) (*brokertest.Client, error) {
-			c, err := brokertest.Dial(from, b.Address, b.TLS(t, brokertest.Site(brokertest.Honest)))
-			if err == nil {
-				_, err = c.Write([]byte{0x10, 0x80, 2, 0, 4, 'M'})
-			}
-			return c, err
-		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	for n, start := range brokertest.Starts() {
+		t.Run(start.Name, func(t *testing.T) {
 			from := netip.AddrFrom4([4]byte{127, 0, 4, byte(n + 1)})
-			c, err := row.begin(from)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			if err := c.Ended(); err != nil {
+			if err := start.Begin(t, b, from).Ended(); err != nil {
 				t.Error(err)
 			}
-			b.Said(t, 0, "from="+from.String()+` reason="`+row.says)
+			says := "TLS handshake error"
+			if start.TLS {
+				says = "it sent no CONNECT within 300ms"
+			}
+			b.Said(t, 0, "from="+from.String()+` reason="`+says)
 		})
 	}
 	b.Enter(t, brokertest.Site(brokertest.Honest), brokertest.Agent(brokertest.Honest))
 }
+
+func TestSlowClientsLeaveRoom(t *testing.T) { brokertest.Slow(t, startGuarded(t, time.Hour).office) }
 
 // A connection does not outlive the certificate that it came with.
 func TestConnectionEndsWithItsCertificate(t *testing.T) {

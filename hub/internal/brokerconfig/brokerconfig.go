@@ -27,6 +27,7 @@ const (
 	RevokedFile     = "authority.crl" // PEM, certificates that count no more; only Mosquitto reads it
 	CertificateFile = "server.crt"    // PEM, the broker's own
 	KeyFile         = "server.key"    // PEM, secret
+	LimitsFile      = "limits.conf"   // for systemd; only for Mosquitto
 )
 
 // Settings are what a broker is to do.
@@ -46,8 +47,11 @@ type File struct {
 	Text string
 }
 
-// packetLimit is of the largest packet: the contract's 256 KiB and its topic.
-const packetLimit = 256<<10 + 4<<10
+const (
+	packetLimit = 256<<10 + 4<<10 // of the largest packet: the contract's 256 KiB and its topic
+	places      = 8192            // for connections of sites and operators, as at the embedded broker
+	openFiles   = 2 * places      // so that the hub has room however many knock
+)
 
 // subjects are all who have rights, in a fixed order.
 func (s Settings) subjects() []authority.Subject {
@@ -84,7 +88,8 @@ func (s Settings) file(name string) string { return path.Join(s.Folder, name) }
 const made = "Written by sidik-hub broker-config. Write it again instead of changing it."
 
 // Mosquitto makes the settings of a Mosquitto from 2.0 on: sidik.conf belongs into its
-// conf.d, sidik.acl into Folder.
+// conf.d, sidik.acl into Folder, and LimitsFile beside its unit, which lets it have 1024
+// connections otherwise.
 func Mosquitto(s Settings) []File {
 	var list strings.Builder
 	fmt.Fprintf(&list, "# %s\n", made)
@@ -126,9 +131,10 @@ use_identity_as_username true
 `, who, at.Port(), at.Addr(), s.file(AuthorityFile), s.file(RevokedFile), s.file(CertificateFile), s.file(KeyFile))
 	}
 	listener(s.Listen, "Sites and operators. A client id is the certificate's name, so nobody takes another's.")
-	conf.WriteString("use_username_as_clientid true\n")
+	fmt.Fprintf(&conf, "use_username_as_clientid true\nmax_connections %d\n", places)
 	listener(s.ListenHub, "The hub, which has several connections. Not to be reached by sites.")
-	return []File{{"sidik.conf", conf.String()}, {"sidik.acl", list.String()}}
+	limits := fmt.Sprintf("# %s\n# It belongs into /etc/systemd/system/mosquitto.service.d.\n[Service]\nLimitNOFILE=%d\n", made, openFiles)
+	return []File{{"sidik.conf", conf.String()}, {"sidik.acl", list.String()}, {LimitsFile, limits}}
 }
 
 // EMQX makes the settings of an EMQX from 5.1 on: sidik.conf is included at the end of
@@ -185,7 +191,7 @@ zones.sidik_hub.mqtt { peer_cert_as_username = cn }
 
 `, made, packetLimit, s.file("sidik.acl"))
 	conf.WriteString("## Sites and operators. A client id is the certificate's name, so nobody takes another's.\n")
-	conf.WriteString(listener("default", s.Listen, "sidik_sites") + "  messages_rate = \"2000/s\"\n  bytes_rate = \"6MB/s\"\n}\n\n")
+	conf.WriteString(listener("default", s.Listen, "sidik_sites") + fmt.Sprintf("  max_connections = %d\n", places) + "  messages_rate = \"2000/s\"\n  bytes_rate = \"6MB/s\"\n}\n\n")
 	conf.WriteString("## The hub, which has several connections. Not to be reached by sites.\n")
 	conf.WriteString(listener("sidik_hub", s.ListenHub, "sidik_hub") + "}\n")
 	return []File{{"sidik.conf", conf.String()}, {"sidik.acl", list.String()}}

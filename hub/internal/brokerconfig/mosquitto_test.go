@@ -2,10 +2,14 @@ package brokerconfig_test
 
 import (
 	"crypto/tls"
+	"fmt"
 	"math/big"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +33,14 @@ type mosquitto struct {
 
 func startMosquitto(t *testing.T) *mosquitto {
 	t.Helper()
+	m := newMosquitto(t)
+	m.start(m.writeSettings())
+	return m
+}
+
+// newMosquitto is one that does not run yet.
+func newMosquitto(t *testing.T) *mosquitto {
+	t.Helper()
 	ca, _, err := authority.LoadOrCreate(t.TempDir(), time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -48,9 +60,14 @@ func startMosquitto(t *testing.T) *mosquitto {
 	m.revoke(ca)
 	m.Broker = brokertest.Broker{Name: "mosquitto", Address: m.settings.Listen.String(), Hub: m.settings.ListenHub.String(), Authority: ca,
 		Log: func() string { return m.Mosquitto.Log() }}
-	conf := m.writeSettings()
-	m.Mosquitto = mqtttest.StartMosquittoAs(t, "log_type all\n"+conf, func() error {
-		config, deadline := m.TLS(t, authority.Subject{Kind: authority.Hub}), time.Now().Add(30*time.Second)
+	return m
+}
+
+// start starts it with its own file's text.
+func (m *mosquitto) start(conf string) {
+	m.t.Helper()
+	m.Mosquitto = mqtttest.StartMosquittoAs(m.t, "log_type all\n"+conf, func() error {
+		config, deadline := m.TLS(m.t, authority.Subject{Kind: authority.Hub}), time.Now().Add(30*time.Second)
 		for {
 			c, err := brokertest.Dial(netip.MustParseAddr("127.0.0.1"), m.Hub, config)
 			if err == nil {
@@ -63,7 +80,6 @@ func startMosquitto(t *testing.T) *mosquitto {
 			<-time.After(20 * time.Millisecond)
 		}
 	})
-	return m
 }
 
 func (m *mosquitto) write(f brokerconfig.File) {
@@ -94,6 +110,43 @@ func (m *mosquitto) writeSettings() string {
 func TestMosquittoRefusesStrangers(t *testing.T) { brokertest.Strangers(t, startMosquitto(t).Broker) }
 
 func TestMosquittoGrantsRights(t *testing.T) { brokertest.Rights(t, startMosquitto(t).Broker) }
+
+func TestMosquittoLetsSlowClientsLeaveRoom(t *testing.T) {
+	brokertest.Slow(t, startMosquitto(t).Broker)
+}
+
+// However many knock where sites come in, the hub does. What systemd lets Mosquitto open
+// has room for all of them.
+func TestMosquittoKeepsRoomForTheHub(t *testing.T) {
+	m := newMosquitto(t)
+	files := brokerconfig.Mosquitto(m.settings)
+	places, limit := number(t, `(?m)^max_connections (\d+)$`, files[0].Text), number(t, `(?m)^LimitNOFILE=(\d+)$`, files[2].Text)
+	if limit < places+1000 {
+		t.Errorf("%d open files for %d connections", limit, places)
+	}
+	conf := m.writeSettings()
+	m.start(strings.Replace(conf, fmt.Sprint("max_connections ", places), "max_connections 20", 1))
+	since := len(m.Broker.Log())
+	nothing := brokertest.Starts()[0]
+	for range 30 {
+		nothing.Begin(t, m.Broker, netip.MustParseAddr("127.0.6.1"))
+	}
+	m.Said(t, since, "max_connections exceeded")
+	m.Enter(t, authority.Subject{Kind: authority.Hub}, "sidik-hub")
+}
+
+func number(t *testing.T, pattern, text string) int {
+	t.Helper()
+	found := regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1)
+	if len(found) != 1 {
+		t.Fatalf("%s is there %d times:\n%s", pattern, len(found), text)
+	}
+	n, err := strconv.Atoi(found[0][1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
 
 // Mosquitto puts the certificate's name in the place of the client id, so that one of
 // somebody else does nothing.

@@ -124,6 +124,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"the buffer among the errands", "agent/internal/errand/x.go", importing(own + "agent/internal/buffer"), "done once at any terminal"},
 		{"a log that knows the agent", "agent/internal/journal/x.go", importing(own + "protocol"), "whatever they tell"},
 		{"the hub's key among the errands", "hub/internal/errand/x.go", importing(own + "hub/internal/keyring"), "brings the key"},
+		{"a terminal in the ledger", "agent/internal/ledger/x.go", importing(own + "agent/internal/terminal"), "not known there"},
 		{"rosters among the jobs", "agent/internal/job/x.go", importing(own + "agent/internal/apply"), "asked for once"},
 		{"a terminal in the outbox", "agent/internal/outbox/x.go", importing(own + "agent/internal/terminal"), "whoever told it"},
 		{"a terminal in the uplink", "agent/internal/uplink/x.go", importing(own + "protocol/zk"), "the line carries"},

@@ -90,6 +90,8 @@ func ourHouse() house {
 				why: "what is asked for once is done at any terminal, and shares with the rosters only what it is given"},
 			{packages: []string{"agent/internal/errand"}, never: []string{"protocol/mqtt", "protocol/zk/...", "agent/internal/buffer", "agent/internal/collect", "agent/internal/uplink", "agent/internal/apply", "agent/internal/terminal/zkdriver"},
 				why: "service is done once at any terminal, by functions that the agent gives: it knows none of the parts that they are of"},
+			{packages: []string{"agent/internal/ledger"}, only: []string{"std", "protocol", "protocol/durable"},
+				why: "which orders were begun is the same for all orders: how one is carried out is not known there"},
 			{packages: []string{"agent/internal/journal"}, only: []string{"std"},
 				why: "the newest lines of a log are kept whatever they tell"},
 			{packages: []string{"agent/internal/outbox", "protocol/durable"}, never: []string{"protocol/mqtt", "protocol/zk/...", "agent/internal/terminal/...", "agent/internal/buffer", "agent/internal/uplink"},

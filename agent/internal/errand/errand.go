@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/agent/internal/ledger"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
@@ -69,7 +70,7 @@ type Errands struct {
 	wake chan struct{} // capacity 1
 
 	mu      sync.Mutex // guards what follows
-	ledger  *ledger
+	ledger  *ledger.Ledger[struct{}]
 	heard   time.Time // the newest time that the hub has signed
 	waiting []waiting
 	report  []byte // of the newest diagnosis, packed
@@ -84,6 +85,12 @@ type waiting struct {
 // maxWaiting is how many errands may wait: more than there are terminals and kinds.
 const maxWaiting = 64
 
+// entry is one errand that was begun, or that never will be.
+type entry = ledger.Entry[struct{}]
+
+// remembered is how many errands are not forgotten.
+const remembered = 64
+
 // New makes the folder and reads what was begun before. What was under way when the agent
 // died has ended with it.
 func New(o Options) (*Errands, error) {
@@ -93,12 +100,12 @@ func New(o Options) (*Errands, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of errands: %w", err)
 	}
-	l, err := loadLedger(filepath.Join(o.Dir, "errands.json"))
+	l, err := ledger.Open(filepath.Join(o.Dir, "errands.json"), remembered, func(*entry) bool { return true })
 	if err != nil {
 		return nil, err
 	}
-	if l.damaged != nil {
-		o.Logger.Error("no errand is begun", "error", l.damaged)
+	if err := l.Damaged(); err != nil {
+		o.Logger.Error("no errand is begun", "error", err)
 	}
 	for _, e := range l.Entries {
 		// A diagnosis is in memory only: the hub has it, or it is gone.
@@ -128,10 +135,10 @@ func (e *Errands) TakeJob(m protocol.Envelope) error {
 	if m.At != nil && m.At.After(e.heard) {
 		e.heard = *m.At
 	}
-	known := e.ledger.find(m.Seq)
+	known := e.ledger.Find(m.Seq)
 	switch {
-	case e.ledger.damaged != nil: // it may have been begun before
-		return &protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: e.ledger.damaged}
+	case e.ledger.Damaged() != nil: // it may have been begun before
+		return &protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: e.ledger.Damaged()}
 	case known != nil && (known.Job.Kind != job.Kind || known.Job.Serial != job.Serial):
 		return refused(protocol.ReasonReplay, "the number of another errand")
 	case known != nil && known.Job.Kind == protocol.JobDiagnose && known.Progress.Ended == protocol.EndedDone:
@@ -139,7 +146,7 @@ func (e *Errands) TakeJob(m protocol.Envelope) error {
 	case known != nil:
 		e.o.Out.Progress(known.Progress)
 		return nil
-	case e.ledger.over(m.Seq):
+	case e.ledger.Over(m.Seq):
 		return refused(protocol.ReasonReplay, "an errand that is over")
 	case !e.atLeast().Before(job.Expires):
 		return refused(protocol.ReasonReplay, "an errand that has expired")
@@ -216,7 +223,7 @@ func (e *Errands) begin(ctx context.Context, w waiting) error {
 	if left <= 0 {
 		begun.Progress.Step, begun.Progress.Ended = "", protocol.EndedExpired
 	}
-	err := e.ledger.add(begun)
+	err := e.ledger.Add(begun)
 	if err == nil {
 		e.o.Out.Progress(begun.Progress)
 	}
@@ -273,7 +280,7 @@ func (e *Errands) end(ctx context.Context, begun *entry, result *protocol.Errand
 	p := &begun.Progress
 	p.Result = result
 	p.Ended, p.Reason = ending(ctx, err)
-	if err := e.ledger.save(); err != nil {
+	if err := e.ledger.Save(); err != nil {
 		// It is said now; after a restart it counts as interrupted.
 		e.o.Logger.Error("end of an errand not kept", "number", p.Job.String(), "error", err)
 	}

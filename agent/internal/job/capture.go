@@ -138,8 +138,8 @@ func (d *desk) seat(ctx context.Context, s terminal.Session, inv roster.Inventor
 func (d *desk) note(e *entry, slot uint16) error {
 	d.j.mu.Lock()
 	defer d.j.mu.Unlock()
-	e.Asked, e.Slot = true, slot
-	if err := d.j.ledger.save(); err != nil {
+	e.Note.Asked, e.Note.Slot = true, slot
+	if err := d.j.ledger.Save(); err != nil {
 		return fmt.Errorf("%w: %w", errKeep, err)
 	}
 	return nil

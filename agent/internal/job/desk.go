@@ -130,7 +130,7 @@ func (d *desk) do(ctx context.Context, w waiting) {
 	d.j.mu.Lock()
 	e := &entry{Job: w.job, Progress: protocol.Progress{Job: w.number, Serial: d.serial, Step: protocol.StepBegun}}
 	d.j.ledger.Heard = d.j.clock.heard
-	if err := d.j.ledger.add(e); err != nil { // the hub says it again
+	if err := d.j.ledger.Add(e); err != nil { // the hub says it again
 		d.j.mu.Unlock()
 		d.j.o.Logger.Error("job not begun", "terminal", string(d.serial), "job", w.number.String(), "error", err)
 		return
@@ -160,11 +160,11 @@ func (d *desk) do(ctx context.Context, w waiting) {
 func (d *desk) end(e *entry, ended protocol.Ending, reason string, digest protocol.Hash) {
 	d.j.mu.Lock()
 	defer d.j.mu.Unlock()
-	e.Progress.Ended, e.Progress.Reason, e.Progress.Digest, e.Left = ended, reason, digest, true
+	e.Progress.Ended, e.Progress.Reason, e.Progress.Digest, e.Note.Left = ended, reason, digest, true
 	if ended == protocol.EndedDone {
 		e.Progress.Step = protocol.StepStored
 	}
-	if err := d.j.ledger.save(); err != nil {
+	if err := d.j.ledger.Save(); err != nil {
 		// It is said now; after a restart the terminal is looked at.
 		d.j.o.Logger.Error("end of a job not kept", "terminal", string(d.serial), "job", e.Progress.Job.String(), "error", err)
 	}

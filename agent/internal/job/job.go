@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bkpsdmd-babel/sidik/agent/internal/ledger"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/outbox"
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -66,7 +67,7 @@ type Jobs struct {
 
 	mu     sync.Mutex // guards what follows, and the desks' lists
 	clock  clock
-	ledger *ledger
+	ledger *ledger.Ledger[note]
 }
 
 // New makes the folder and reads what was begun before.
@@ -80,12 +81,12 @@ func New(o Options) (*Jobs, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of jobs: %w", err)
 	}
-	l, err := loadLedger(filepath.Join(o.Dir, "jobs.json"))
+	l, err := ledger.Open(filepath.Join(o.Dir, "jobs.json"), remembered, isOver)
 	if err != nil {
 		return nil, err
 	}
-	if l.damaged != nil {
-		o.Logger.Error("no job is begun", "error", l.damaged)
+	if err := l.Damaged(); err != nil {
+		o.Logger.Error("no job is begun", "error", err)
 	}
 	j := &Jobs{o: o, desks: map[protocol.Serial]*desk{}, clock: clock{trusted: o.Now}, ledger: l}
 	j.clock.hear(&l.Heard)
@@ -123,16 +124,16 @@ func (j *Jobs) TakeJob(e protocol.Envelope) error {
 	if err := e.Into(&job); err != nil {
 		return err
 	}
-	if j.ledger.damaged != nil { // it may have been begun before
-		return &protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: j.ledger.damaged}
+	if err := j.ledger.Damaged(); err != nil { // it may have been begun before
+		return &protocol.Refusal{Reason: protocol.ReasonReceiver, Cause: err}
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.clock.hear(e.At)
 	number, d := e.Seq, j.desks[job.Serial]
-	known := j.ledger.find(number)
+	known := j.ledger.Find(number)
 	switch {
-	case known != nil && !known.is(job):
+	case known != nil && !isAbout(job, known.Job):
 		return refused(protocol.ReasonReplay, "the number of another job")
 	case known != nil && known.Progress.Ended == "" && job.Kind == protocol.JobCancel && d != nil:
 		d.cancel(number)
@@ -140,7 +141,7 @@ func (j *Jobs) TakeJob(e protocol.Envelope) error {
 	case known != nil:
 		j.o.Out.Progress(known.Progress)
 		return nil
-	case j.ledger.over(number):
+	case j.ledger.Over(number):
 		return refused(protocol.ReasonReplay, "a job that is over")
 	case !j.clock.atLeast().Before(job.Expires):
 		return refused(protocol.ReasonReplay, "a job that has expired")
@@ -158,7 +159,7 @@ func (j *Jobs) never(d *desk, number protocol.Seq, job protocol.Job, ended proto
 		d.waiting = slices.DeleteFunc(d.waiting, func(w waiting) bool { return w.number == number })
 	}
 	e := &entry{Job: job, Progress: protocol.Progress{Job: number, Serial: job.Serial, Ended: ended}}
-	if err := j.ledger.add(e); err != nil {
+	if err := j.ledger.Add(e); err != nil {
 		return err
 	}
 	j.o.Out.Progress(e.Progress)

@@ -16,7 +16,7 @@ import (
 func (d *desk) resume(ctx context.Context) bool {
 	begun := d.entries(func(e *entry) bool { return e.Progress.Ended == "" })
 	for _, e := range begun {
-		if !e.Asked { // what the terminal has may have been there before
+		if !e.Note.Asked { // what the terminal has may have been there before
 			d.end(e, protocol.EndedInterrupted, "", protocol.Hash{})
 			continue
 		}
@@ -81,13 +81,13 @@ func (d *desk) leave(ctx context.Context) bool {
 	for _, e := range d.entries(func(e *entry) bool { return e.Progress.Ended == "" || d.j.o.Out.Keeps(e.Progress.Digest) }) {
 		busy[e.Job.PIN] = true
 	}
-	open := d.entries(func(e *entry) bool { return e.Left && !busy[e.Job.PIN] })
+	open := d.entries(func(e *entry) bool { return e.Note.Left && !busy[e.Job.PIN] })
 	if len(open) == 0 {
 		return true // what waits for the hub wakes us
 	}
 	var off []*entry
 	for _, e := range open {
-		if e.Slot == 0 {
+		if e.Note.Slot == 0 {
 			continue
 		}
 		named, known := d.j.o.Holdings.Names(d.serial, e.Job.PIN)
@@ -112,9 +112,9 @@ func (d *desk) leave(ctx context.Context) bool {
 	}
 	d.j.mu.Lock()
 	for _, e := range open {
-		e.Left, e.Slot = false, 0
+		e.Note.Left, e.Note.Slot = false, 0
 	}
-	err := d.j.ledger.save()
+	err := d.j.ledger.Save()
 	d.j.mu.Unlock()
 	if err != nil {
 		d.j.o.Logger.Error("what was left at a terminal is not kept", "terminal", string(d.serial), "error", err)
@@ -132,7 +132,7 @@ func (d *desk) takeOff(ctx context.Context, s terminal.Session, off []*entry) er
 	}
 	for _, e := range off {
 		u, found := person(inv, e.Job.PIN)
-		if !found || u.Slot != e.Slot || slices.ContainsFunc(u.Fingers, func(f roster.HeldFinger) bool { return !d.captures(e.Job.PIN, f) }) {
+		if !found || u.Slot != e.Note.Slot || slices.ContainsFunc(u.Fingers, func(f roster.HeldFinger) bool { return !d.captures(e.Job.PIN, f) }) {
 			continue
 		}
 		if err := s.Drop(ctx, terminal.Drop{Slot: u.Slot, User: true}); err != nil {

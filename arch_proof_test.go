@@ -85,6 +85,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"a page in the authority", "hub/internal/authority/x.go", importing("net/http"), "the authority only signs"},
 		{"MQTT in the pages", "hub/internal/web/x.go", importing(own + "protocol/mqtt"), "do not talk to sites"},
 		{"a library at the service manager", "systemd/x.go", importing("github.com/coreos/go-systemd/v22/daemon"), "needs nobody's library"},
+		{"keys in whose they are", "systemd/owner/x.go", importing(own + "protocol/seal"), "says nothing of what is in it"},
 		{"messages in a service", "systemd/service/x.go", importing(own + "protocol"), "no matter of messages"},
 		{"the hub in a service's commands", "systemd/command/x.go", importing(own + "protocol"), "know neither"},
 		{"the agent in its unit", "systemd/service/x.go", importing(own + "agent"), "a unit is text"},

@@ -167,6 +167,8 @@ func ourHouse() house {
 				why: "the door knows who may come to an address, and not what is shown there"},
 			{packages: []string{"hub/internal/web/..."}, never: []string{"github.com/eclipse/...", "protocol/mqtt"},
 				why: "pages show what is stored and known; they do not talk to sites"},
+			{packages: []string{"systemd/owner"}, only: []string{"std"},
+				why: "whose a folder is says nothing of what is in it"},
 			{packages: []string{"systemd", "systemd/pulse"}, only: []string{"std", "systemd/pulse"},
 				why: "how a service manager is told, and of what, is the same for agent and hub and needs nobody's library"},
 			{packages: []string{"systemd/..."}, never: []string{"agent/...", "hub/...", "provision/..."},

@@ -37,6 +37,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/agent/internal/uplink"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
+	"github.com/bkpsdmd-babel/sidik/systemd/owner"
 	"github.com/bkpsdmd-babel/sidik/systemd/pulse"
 )
 
@@ -82,10 +83,9 @@ func LoadKey(data string) (key seal.SigningKey, created bool, err error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return seal.SigningKey{}, false, fmt.Errorf("make data folder: %w", err)
 	}
-	path := filepath.Join(data, keyFile)
-	key, created, err = seal.LoadOrCreate(path)
+	key, created, err = seal.LoadOrCreate(filepath.Join(data, keyFile))
 	if created {
-		err = handOver(path)
+		err = owner.HandOver(data)
 	}
 	return key, created, err
 }
@@ -96,11 +96,10 @@ func PutClaim(data string, code protocol.ClaimCode) error {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return fmt.Errorf("make data folder: %w", err)
 	}
-	path, err := enrol.PutCode(data, code)
-	if err != nil {
+	if _, err := enrol.PutCode(data, code); err != nil {
 		return err
 	}
-	return handOver(path)
+	return owner.HandOver(data)
 }
 
 // Agent is one office's agent. Open it, run it once, close it.

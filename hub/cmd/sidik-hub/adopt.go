@@ -36,7 +36,7 @@ func (o *operator) fingerAdopt() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				take, left := adopt.Sort(found, held, owner(reg))
+				take, left := adopt.Sort(found, held, whose(reg))
 				by := vault.By{Who: o.by("finger adopt", "").Who, Why: "accepted by PIN, together"}
 				people := map[int64]bool{}
 				for _, f := range take {
@@ -71,8 +71,8 @@ func (o *operator) fingerAdopt() *cobra.Command {
 	return o.flagWho(cmd)
 }
 
-// owner tells whose a found finger is by its PIN, on the day on which it came.
-func owner(reg *directory.Register) func(vault.Found) int64 {
+// whose tells whose a found finger is by its PIN, on the day on which it came.
+func whose(reg *directory.Register) func(vault.Found) int64 {
 	matcher := reg.Matcher(placement.Usual())
 	return func(f vault.Found) int64 {
 		t, only := reg.TerminalBy(f.Site, f.Serial)

@@ -3,12 +3,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
+	"github.com/bkpsdmd-babel/sidik/systemd/owner"
 )
 
 // version is set by the build.
@@ -22,7 +24,8 @@ func main() {
 		lang = phrase.ParseLang(chosen)
 	}
 	o := &operator{catalogue: phrase.New(), lang: lang, version: version}
-	if err := o.command().ExecuteContext(ctx); err != nil {
+	err := o.command().ExecuteContext(ctx)
+	if err = errors.Join(err, owner.HandOver(o.data)); err != nil {
 		fmt.Fprintln(os.Stderr, "sidik-hub:", o.explain(err))
 		stop()
 		os.Exit(1)

@@ -52,15 +52,20 @@ func TestTheChapterForABranchOffice(t *testing.T) {
 	w.startHub()
 	p := newAdministrator(t, w)
 	o := w.newOffice("samsat-belitung", "tft-new", 30)
-	given := strings.NewReplacer("https://hub.contoh.go.id", p.pages, "SIDIK-KUNCI-AKAR", string(w.root.Fingerprint()), "X100C0000001", o.terminal.Serial(),
+	given := strings.NewReplacer("https://hub.contoh.go.id", p.pages, "SIDIK-KUNCI-AKAR", string(w.root.Fingerprint()), "/media/budi/bootfs", "bootfs", "X100C0000001", o.terminal.Serial(),
 		"--name budi", "--name "+administrator+" --password-file "+p.password)
 	commands, settings := chapter(t, "Memasang di kantor cabang")
 	for name, text := range map[string]string{
 		"setelan.toml":                settings,
 		"sidik-agent_1.0.0_armhf.deb": "a package", "sidik-agent_1.0.0_arm64.deb": "a package",
+		"bootfs/cmdline.txt": "root=PARTUUID=4e639091-02 quiet\n", "bootfs/config.txt": "# /boot/firmware/overlays/README\n",
 		"kantor.csv": "site,terminal\nsamsat-belitung," + o.terminal.Serial() + "\nsamsat-koba,X100C0000002\n",
 	} {
-		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
+		err := os.MkdirAll(filepath.Join(w.dir, filepath.Dir(name)), 0o700)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,6 +106,12 @@ func TestTheChapterForABranchOffice(t *testing.T) {
 		"sidik-provision site show samsat-belitung": func() {
 			if !strings.Contains(printed, words()) {
 				t.Errorf("the hub does not show the office's words %s:\n%s", words(), printed)
+			}
+		},
+		"sidik-provision kit write samsat-belitung --boot /media/budi/bootfs --package sidik-agent_1.0.0_armhf.deb --package sidik-agent_1.0.0_arm64.deb": func() {
+			line, err := os.ReadFile(filepath.Join(w.dir, "bootfs", "cmdline.txt"))
+			if err != nil || !strings.Contains(string(line), "/sidik/boot.sh") {
+				t.Errorf("the card asks for %s, %v", line, err)
 			}
 		},
 		"sidik-hub site settings samsat-belitung": func() {

@@ -2,6 +2,9 @@
 // keys document, a one-time claim code that expires, a script for the first boot and short
 // instructions.
 //
+// A kit is a folder whose script a person runs, or it is on the card of a Raspberry Pi, which
+// runs the script when it boots.
+//
 // It knows files and folders, and asks nobody: whoever has the values gives them. It must
 // not know the hub's API. Beware: the claim code is in the file claim and nowhere else; all
 // other files may be seen by anybody.
@@ -9,30 +12,21 @@ package kit
 
 import (
 	"bytes"
-	"crypto/rand"
-	"embed"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	htmltemplate "html/template"
 	"io"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"text/template"
 	"time"
 
 	"golang.org/x/sys/unix"
-	"rsc.io/qr"
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/durable"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
 )
-
-//go:embed files
-var files embed.FS
 
 // Kit is what is written for one site.
 type Kit struct {
@@ -54,34 +48,18 @@ var (
 	ErrPackage    = errors.New("not named as a package of the agent, sidik-agent_VERSION_MACHINE.deb") // the script goes by it
 )
 
-// content is what the templates see of a kit: no code.
-type content struct {
-	Site          protocol.SiteID
-	Terminals     []protocol.Serial
-	Root          seal.Fingerprint
-	Agents, Page  string
-	ID            string // of this kit among all that were written
-	Until         time.Time
-	Ends, Written string
-	QR            htmltemplate.URL
-}
-
-// inWords is a moment as an office reads it.
-func inWords(t time.Time) string {
-	return t.In(time.FixedZone("WIB", int(protocol.Zone/time.Second))).Format("02-01-2006 pukul 15.04 WIB")
-}
-
 // Write writes a kit into a folder of the site's name within dir, and returns that folder.
 // A power cut leaves the former kit or this one, whole; what was begun ends in .new.
 func Write(dir string, k Kit) (folder string, err error) {
 	folder = filepath.Join(dir, string(k.Site))
-	if err := k.write(folder+".new", folder); err != nil {
+	if err := k.write(folder+".new", folder, nil); err != nil {
 		return "", fmt.Errorf("write kit of site %s: %w", k.Site, err)
 	}
 	return folder, durable.SyncFolder(dir)
 }
 
-func (k Kit) write(fresh, folder string) error {
+// write writes it with the words by which a card runs it, if it is for one.
+func (k Kit) write(fresh, folder string, words []string) error {
 	if err := k.Check(); err != nil {
 		return err
 	}
@@ -91,7 +69,7 @@ func (k Kit) write(fresh, folder string) error {
 	if err := os.MkdirAll(fresh, 0o700); err != nil {
 		return err
 	}
-	texts, err := k.texts()
+	texts, err := k.texts(words)
 	if err != nil {
 		return err
 	}
@@ -137,41 +115,6 @@ func (k Kit) Check() error {
 		err = errors.Join(err, wrong)
 	}
 	return err
-}
-
-// texts are all files of a kit but the packages.
-func (k Kit) texts() (map[string][]byte, error) {
-	code, err := qr.Encode(k.Page, qr.M)
-	if err != nil {
-		return nil, fmt.Errorf("draw the page's address: %w", err)
-	}
-	c := content{
-		Site: k.Site, Terminals: k.Terminals, Root: k.Root, Agents: k.Agents, Page: k.Page, ID: rand.Text(),
-		Until: k.Until, Ends: inWords(k.Until), Written: inWords(k.Now),
-		QR: htmltemplate.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(code.PNG())),
-	}
-	all := map[string][]byte{"claim": []byte(k.Code.Text() + "\n"), "keys.json": k.Keys}
-	plain, err := template.ParseFS(files, "files/agent.toml", "files/first-boot.sh", "files/BACA-SAYA.txt")
-	if err != nil {
-		return nil, err
-	}
-	page, err := htmltemplate.ParseFS(files, "files/BACA-SAYA.html")
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range plain.Templates() {
-		var text bytes.Buffer
-		if err := t.Execute(&text, c); err != nil {
-			return nil, err
-		}
-		all[t.Name()] = text.Bytes()
-	}
-	var text bytes.Buffer
-	if err := page.Execute(&text, c); err != nil {
-		return nil, err
-	}
-	all[page.Name()] = text.Bytes()
-	return all, nil
 }
 
 // bring puts a package into a kit, without a second copy of it where the disk can do so.

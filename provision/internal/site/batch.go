@@ -51,7 +51,7 @@ func registered(r list.Row, s hubapi.Site) bool {
 // writeAll registers all sites of a list and writes their kits into one folder, but those
 // whose agent is in, and those that an earlier run wrote and whose code the hub still
 // takes.
-func (c *command) writeAll(cmd *cobra.Command, h *hubapi.Client, file, to string, o order) (err error) {
+func (c *command) writeAll(cmd *cobra.Command, h *hubapi.Client, file string, to place, o order) (err error) {
 	way, err := h.Way(cmd.Context())
 	if err != nil {
 		return err
@@ -60,12 +60,12 @@ func (c *command) writeAll(cmd *cobra.Command, h *hubapi.Client, file, to string
 	if err != nil {
 		return err
 	}
-	folder, err := take(to)
+	folder, err := take(to.dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
-	p, err := openProgress(to)
+	p, err := openProgress(to.dir)
 	if err != nil {
 		return err
 	}

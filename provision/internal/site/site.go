@@ -147,13 +147,18 @@ func (c *command) flagReason(cmd *cobra.Command, reason *string) {
 // replace is for a machine that broke or was stolen: nothing that it held counts from now
 // on, and a new one may come.
 func (c *command) replace() *cobra.Command {
-	var reason, to string
+	var reason string
+	var g goal
 	var o order
 	cmd := &cobra.Command{
-		Use:   "replace SITE --reason TEXT [--to DIR]",
+		Use:   "replace SITE --reason TEXT [--to DIR | --boot PARTITION]",
 		Short: c.say("site-replace-short", nil),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			to, err := c.open(g, o)
+			if err != nil {
+				return err
+			}
 			return c.withHub(cmd, func(h *hubapi.Client) error {
 				s, err := h.Site(cmd.Context(), protocol.SiteID(args[0]))
 				if err != nil {
@@ -168,7 +173,7 @@ func (c *command) replace() *cobra.Command {
 				case !is || refused.Code != "nobody":
 					return err
 				}
-				if to != "" {
+				if to.dir != "" {
 					return c.writeOne(cmd, h, s, to, o)
 				}
 				err = c.makeClaim(cmd, h, s.Site, o)
@@ -180,7 +185,7 @@ func (c *command) replace() *cobra.Command {
 		},
 	}
 	c.flagReason(cmd, &reason)
-	cmd.Flags().StringVar(&to, "to", "", c.say("flag-replace-to", nil))
+	c.flagGoal(cmd, &g, c.say("flag-replace-to", nil))
 	c.flagOrder(cmd, &o)
 	return cmd
 }

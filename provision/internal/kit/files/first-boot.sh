@@ -3,11 +3,21 @@
 #
 #   sudo sh first-boot.sh          on the machine itself
 #   sudo sh first-boot.sh FOLDER   on a card that is mounted at FOLDER; nothing is started
+#
+# --boot before that: by boot.sh, which boots the machine afterwards; nothing is started.
 set -eu
 umask 077
 kit=$(cd "$(dirname "$0")" && pwd)
+start=yes
+if [ "${1-}" = --boot ]; then
+	start=
+	shift
+fi
 root=
-[ $# = 0 ] || root=$(cd "$1" && pwd)
+if [ $# != 0 ]; then
+	root=$(cd "$1" && pwd)
+	start=
+fi
 etc=$root/etc/sidik
 data=$root/var/lib/sidik-agent
 
@@ -21,6 +31,9 @@ stop() {
 placed=$(cat "$data/kit" 2>/dev/null || true)
 if [ "$placed" != "{{.ID}}" ] && [ "$(date +%s)" -ge {{.Until.Unix}} ]; then
 	stop "kit ini sudah kedaluwarsa sejak {{.Ends}}. Minta kit baru kepada BKPSDMD; tidak ada yang diubah di mesin ini."
+fi
+if [ "$placed" != "{{.ID}}" ] && [ ! -e "$kit/claim" ]; then
+	stop "kode klaim kit ini sudah dihapus. Minta kit baru kepada BKPSDMD; tidak ada yang diubah di mesin ini."
 fi
 if [ -e "$etc/agent.toml" ] && ! grep -q '^site = "{{.Site}}"' "$etc/agent.toml"; then
 	stop "mesin ini sudah dipasang untuk lokasi lain (lihat $etc/agent.toml). Hubungi BKPSDMD; tidak ada yang diubah."
@@ -89,8 +102,8 @@ if [ "$placed" != "{{.ID}}" ]; then
 	sync
 fi
 
-if [ -z "$root" ]; then
-	systemctl enable --quiet sidik-agent
+systemctl ${root:+--root="$root"} enable --quiet sidik-agent
+if [ -n "$start" ]; then
 	if [ -n "$fresh" ]; then systemctl restart sidik-agent; else systemctl start sidik-agent; fi
 fi
 echo "Selesai: agen untuk {{.Site}} terpasang."

@@ -52,7 +52,7 @@ func TestTheChapterForABranchOffice(t *testing.T) {
 	w.startHub()
 	p := newAdministrator(t, w)
 	o := w.newOffice("samsat-belitung", "tft-new", 30)
-	given := strings.NewReplacer("https://hub.contoh.go.id", p.pages, "SIDIK-KUNCI-AKAR", string(w.root.Fingerprint()), "/media/budi/bootfs", "bootfs", "X100C0000001", o.terminal.Serial(),
+	given := strings.NewReplacer("https://hub.contoh.go.id:8444", p.pages, "SIDIK-KUNCI-AKAR", string(w.root.Fingerprint()), "/media/budi/bootfs", "bootfs", "X100C0000001", o.terminal.Serial(),
 		"--name budi", "--name "+administrator+" --password-file "+p.password)
 	commands, settings := chapter(t, "Memasang di kantor cabang")
 	for name, text := range map[string]string{

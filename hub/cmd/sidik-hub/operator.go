@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"io"
 	"log/slog"
 
@@ -54,6 +56,12 @@ func (o *operator) explain(err error) string {
 		if errors.Is(err, known.is) {
 			return err.Error() + "\n" + o.say(known.code, phrase.Args{"data": o.data})
 		}
+	}
+	if failed, is := errors.AsType[*net.OpError](err); is && failed.Op == "listen" {
+		return err.Error() + "\n" + o.say("error-listen", nil)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return err.Error() + "\n" + o.say("error-permission", nil)
 	}
 	if said := o.explainRegister(err); said != "" {
 		return said

@@ -251,6 +251,10 @@ func (h *health) failure() (c protocol.Condition, told bool) {
 	}
 	switch h.shown.LastError {
 	case "unreachable":
+		if errors.Is(h.cause, terminal.ErrSought) { // the finder tells when it has looked in vain
+			c.Code, c.Severity = "terminal-sought", protocol.SeverityWarning
+			return c, true
+		}
 		return c, h.failures > 1
 	case "incomplete":
 		c.Severity = protocol.SeverityWarning

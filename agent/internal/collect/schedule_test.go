@@ -218,6 +218,19 @@ func TestFailuresAreRetriedLaterAndLater(t *testing.T) {
 	}
 }
 
+// A terminal whose address nobody knows yet is told at once, and is no error: somebody has
+// just installed it.
+func TestATerminalThatIsLookedForIsNoTrouble(t *testing.T) {
+	bubble(t, false, func(t *testing.T, s *scripted, _ *memory, r running) {
+		s.change(func() { s.fail = terminal.ErrSought })
+		r.Reread("")
+		synctest.Wait()
+		if c := r.Conditions(); len(c) != 1 || c[0].Code != "terminal-sought" || c[0].Severity != protocol.SeverityWarning {
+			t.Errorf("conditions %+v, want that it is looked for", c)
+		}
+	})
+}
+
 func TestOneBrokenReadIsNoCondition(t *testing.T) {
 	bubble(t, false, func(t *testing.T, s *scripted, _ *memory, r running) {
 		s.change(func() { s.fail = terminal.ErrIncomplete })

@@ -132,6 +132,9 @@ func TestJudge(t *testing.T) {
 		{"a terminal that was never read is busy", []protocol.Terminal{read, {Serial: "B2"}}, nil, true, panel.Busy},
 		{"the first read failed once: that is no news yet", []protocol.Terminal{{Serial: "B2", LastError: "unreachable"}}, nil, true, panel.Well},
 		{"a terminal that is off is unreachable", []protocol.Terminal{read}, []protocol.Condition{fails("terminal-unreachable", protocol.SeverityError)}, true, panel.Unreachable},
+		{"one that is looked for is busy", []protocol.Terminal{{Serial: "B2", LastError: "unreachable"}}, []protocol.Condition{fails("terminal-sought", protocol.SeverityWarning)}, true, panel.Busy},
+		{"one that was looked for in vain is unreachable", []protocol.Terminal{{Serial: "B2", LastError: "unreachable"}}, []protocol.Condition{
+			fails("terminal-not-found", protocol.SeverityError), fails("terminal-sought", protocol.SeverityWarning)}, true, panel.Unreachable},
 		{"also while the line is down", []protocol.Terminal{read}, []protocol.Condition{fails("terminal-not-found", protocol.SeverityError)}, false, panel.Unreachable},
 		{"a full buffer needs a person", []protocol.Terminal{read}, []protocol.Condition{fails("buffer-full", protocol.SeverityError)}, false, panel.Person},
 		{"a person comes before a cable", []protocol.Terminal{read}, []protocol.Condition{

@@ -48,6 +48,8 @@ func Judge(s Site) Situation {
 	}
 	for _, c := range s.State.Conditions {
 		switch {
+		case c.Code == "terminal-sought" && situation != Unreachable:
+			situation = Busy
 		case c.Severity != protocol.SeverityError:
 		case !absent(c.Code):
 			return Person

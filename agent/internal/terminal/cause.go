@@ -19,6 +19,9 @@ var (
 	ErrLayout      = errors.New("rows of an unknown shape")
 )
 
+// ErrSought is ErrUnreachable of a terminal whose address nobody knows yet.
+var ErrSought = fmt.Errorf("%w: nobody knows its address yet", ErrUnreachable)
+
 // StrangerError says that another terminal answers at the address. Nothing of it
 // was read but its serial number.
 type StrangerError struct {

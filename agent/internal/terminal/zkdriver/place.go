@@ -2,7 +2,6 @@ package zkdriver
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/bkpsdmd-babel/sidik/agent/internal/terminal"
 )
@@ -30,7 +29,7 @@ func (d *Driver) connect(ctx context.Context) error {
 	if d.conn != nil {
 		return nil
 	}
-	missed := fmt.Errorf("%w: nobody knows its address yet", terminal.ErrUnreachable)
+	missed := terminal.ErrSought
 	for i, place := range d.config.Locator.Places() {
 		err := d.connectTo(ctx, place)
 		if err == nil {

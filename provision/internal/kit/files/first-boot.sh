@@ -12,6 +12,7 @@ start=yes
 if [ "${1-}" = --boot ]; then
 	start=
 	shift
+	export SYSTEMD_OFFLINE=1 # for what the package itself would start
 fi
 root=
 if [ $# != 0 ]; then

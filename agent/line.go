@@ -37,9 +37,15 @@ func (a *Agent) newEnrolment(hub config.Hub) *enrol.Enrolment {
 	}
 	return enrol.New(enrol.Options{
 		Site: a.site, Hub: hub.Address, Dir: a.o.Config.Data, Boot: a.buffer.Boot(), Version: a.o.Version, Keyring: a.keys,
-		Terminals: a.answered, Now: a.clock.Now, Heard: a.clock.Heard, Changed: func() { a.health.Signal() }, Logger: a.o.Logger,
+		Terminals: a.answered, Line: a.hubHeard, Now: a.clock.Now, Heard: a.clock.Heard, Changed: func() { a.health.Signal() }, Logger: a.o.Logger,
 		RetryMin: a.o.RetryMin, RetryMax: a.o.BackoffMax,
 	})
+}
+
+// hubHeard tells whether the hub is heard now.
+func (a *Agent) hubHeard() bool {
+	s := a.uplink.Status()
+	return s.Connected && s.HubPresent
 }
 
 // enrolled says what keeps this agent without a valid certificate.

@@ -50,10 +50,7 @@ func (a *Agent) trySettings(ctx context.Context, alive *pulse.Loop) error {
 		knocking.Go(func() { a.knock(ctx, &door) })
 	}
 	err := a.set.Run(ctx, settings.Proof{
-		Hub: func() bool {
-			up := a.uplink.Status()
-			return up.Connected && up.HubPresent && door.Load()
-		},
+		Hub:     func() bool { return a.hubHeard() && door.Load() },
 		Network: func() bool { return a.networkUp() },
 		Changed: a.health.Signal, Alive: alive,
 	})

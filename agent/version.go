@@ -38,7 +38,7 @@ func (a *Agent) newRelease() (*release.Release, error) {
 		Data: a.o.Config.Data, Hub: a.o.Config.Hub.Address, Version: a.o.Version, Arch: protocol.ArchOf(runtime.GOARCH),
 		Packaged: a.o.Launched.Packaged, Launched: a.o.Launched.Digest, Keyring: a.keys,
 		Read:    func() bool { return len(a.answered()) > 0 },
-		Heard:   func() bool { s := a.uplink.Status(); return s.Connected && s.HubPresent },
+		Heard:   a.hubHeard,
 		Changed: func() { a.health.Signal() }, Log: a.o.Logger, Alive: a.o.Pulse.Loop("release"),
 		RetryMin: a.o.RetryMin, RetryMax: a.o.BackoffMax,
 	})

@@ -198,7 +198,7 @@ func openKeys(dir string, root seal.Fingerprint) (*keyring.Keyring, error) {
 // newEnrolment is one start of an agent.
 func newEnrolment(dir, hub string, keys *keyring.Keyring, boot uint64) *enrol.Enrolment {
 	return enrol.New(enrol.Options{
-		Site: site, Hub: hub, Dir: dir, Boot: boot, Version: "test", Keyring: keys, Terminals: func() []protocol.Serial { return []protocol.Serial{} },
+		Site: site, Hub: hub, Dir: dir, Boot: boot, Version: "test", Keyring: keys, Line: func() bool { return true }, Terminals: func() []protocol.Serial { return []protocol.Serial{} },
 		Now: clock, Changed: func() {}, Logger: slog.New(slog.DiscardHandler), RetryMin: time.Millisecond, RetryMax: 10 * time.Millisecond,
 	})
 }

@@ -55,12 +55,14 @@ type Options struct {
 	Keyring Keyring
 	// Terminals are those that have answered, by their serials.
 	Terminals func() []protocol.Serial
+	Line      func() bool // the hub is heard over a broker, which has taken the certificate
 	Now       func() (t time.Time, synchronised bool)
 	Heard     func(at time.Time) // a time that the root or the hub has signed
 	Changed   func()             // Trouble may say something new
 	Logger    *slog.Logger
 
 	RetryMin, RetryMax time.Duration // between attempts: 5 s doubling to 10 min
+	Doubt              time.Duration // without a line, until a machine without a clock doubts its certificate: 15 s
 }
 
 // claimFile holds the code that a person or the kit has put there.
@@ -79,7 +81,10 @@ const attemptTime = time.Minute
 // Enrolment is made by New and run once.
 type Enrolment struct {
 	o       Options
-	counter uint64
+	counter uint64 // Run's own, as are the next
+
+	proven bool      // in this start the certificate was taken or given: what goes by since is counted
+	silent time.Time // since when it is not, where only a lower bound of the time is known
 
 	mu      sync.Mutex // guards trouble
 	trouble error
@@ -92,6 +97,9 @@ func New(o Options) *Enrolment {
 	}
 	if o.RetryMax == 0 {
 		o.RetryMax = 10 * time.Minute
+	}
+	if o.Doubt == 0 {
+		o.Doubt = 15 * time.Second
 	}
 	return &Enrolment{o: o}
 }
@@ -125,6 +133,7 @@ func (n *Enrolment) Run(ctx context.Context) error {
 	wait := n.o.RetryMin
 	for {
 		before := n.look()
+		n.doubt()
 		next := n.soon()
 		if n.due() {
 			err := n.attempt(ctx)
@@ -188,13 +197,36 @@ func (n *Enrolment) soon() time.Duration {
 		return n.o.RetryMin
 	}
 	now, _ := n.o.Now()
-	return min(checkEvery, max(n.o.RetryMin, g.Renew.Sub(now)))
+	wait := min(checkEvery, max(n.o.RetryMin, g.Renew.Sub(now)))
+	if !n.silent.IsZero() {
+		wait = min(wait, n.o.Doubt)
+	}
+	return wait
+}
+
+// doubt notes since when nobody has taken the certificate. A machine without a clock that
+// was off for months does not know that it has ended: no broker lets it in, and so it
+// would hear of no time by which to renew.
+func (n *Enrolment) doubt() {
+	_, synchronised := n.o.Now()
+	n.proven = n.proven || n.o.Line()
+	switch {
+	case synchronised || n.proven:
+		n.silent = time.Time{}
+	case n.silent.IsZero():
+		n.silent = time.Now()
+	}
+}
+
+// ended reports whether the certificate is to be renewed, or may have ended unseen.
+func (n *Enrolment) ended(g protocol.Grant) bool {
+	return n.past(g.Renew) || !n.silent.IsZero() && time.Since(n.silent) >= n.o.Doubt
 }
 
 // due reports whether a certificate is to be asked for.
 func (n *Enrolment) due() bool {
 	g, granted := n.o.Keyring.Granted()
-	return !granted || n.typed() || n.past(g.Renew)
+	return !granted || n.typed() || n.ended(g)
 }
 
 // attempt asks once: by the code where this agent was never let in, by its key else.
@@ -221,7 +253,7 @@ func (n *Enrolment) attempt(ctx context.Context) error {
 		}
 	}
 	switch g, granted := n.o.Keyring.Granted(); {
-	case granted && n.past(g.Renew):
+	case granted && n.ended(g):
 		return n.renew(ctx) // a code that is of no use does not keep a known agent from renewing
 	case !granted && err == nil:
 		// The disk may have spoiled the certificate of an agent that was let in: its key is enough.
@@ -312,6 +344,7 @@ func (n *Enrolment) install(g protocol.Grant) error {
 	if err := n.o.Keyring.Install(g); err != nil {
 		return err
 	}
+	n.proven, n.silent = true, time.Time{}
 	n.o.Changed()
 	return nil
 }

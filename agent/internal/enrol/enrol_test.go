@@ -273,7 +273,7 @@ func TestAPauseEndsWhenThereIsAnotherChance(t *testing.T) {
 			var answered atomic.Bool
 			refused := make(chan struct{}, 9)
 			m.Enrolment = enrol.New(enrol.Options{
-				Site: site, Hub: a.server.URL, Dir: m.dir, Boot: 1, Keyring: m.keys, Now: clock, Logger: slog.New(slog.DiscardHandler), RetryMin: time.Hour,
+				Site: site, Hub: a.server.URL, Dir: m.dir, Boot: 1, Keyring: m.keys, Line: func() bool { return true }, Now: clock, Logger: slog.New(slog.DiscardHandler), RetryMin: time.Hour,
 				Terminals: func() []protocol.Serial {
 					if answered.Load() {
 						return []protocol.Serial{"T-1"}
@@ -319,7 +319,7 @@ func TestConditions(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		changed := make(chan struct{})
 		m.Enrolment = enrol.New(enrol.Options{
-			Site: site, Hub: a.server.URL, Dir: m.dir, Boot: 1, Keyring: m.keys, Terminals: func() []protocol.Serial { return []protocol.Serial{} },
+			Site: site, Hub: a.server.URL, Dir: m.dir, Boot: 1, Keyring: m.keys, Line: func() bool { return true }, Terminals: func() []protocol.Serial { return []protocol.Serial{} },
 			Now: clock, Changed: func() { close(changed) }, Logger: slog.New(slog.DiscardHandler), RetryMin: time.Minute,
 		})
 		done := make(chan error, 1)
@@ -332,5 +332,42 @@ func TestConditions(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A machine without a clock that was off for months believes that its certificate counts.
+// When no broker takes it, it asks for another one, once; with a clock, or with a line, it
+// has no reason to.
+func TestAMachineWithoutAClockDoubtsItsCertificate(t *testing.T) {
+	for name, row := range map[string]struct{ synchronised, line, asks bool }{
+		"no clock, no line": {asks: true},
+		"no clock, a line":  {line: true},
+		"a clock, no line":  {synchronised: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAgency(t)
+			a.life = time.Hour
+			m := newMachine(t, a, a.code)
+			if err := m.Attempt(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			before, line := certificate(m.keys), row.line
+			m.Enrolment = enrol.New(enrol.Options{
+				Site: site, Hub: a.server.URL, Dir: m.dir, Boot: 2, Keyring: m.keys, Terminals: func() []protocol.Serial { return []protocol.Serial{} },
+				Line: func() bool { return line }, Now: func() (time.Time, bool) { return time.Now().AddDate(0, -3, 0), row.synchronised },
+				Changed: func() {}, Logger: slog.New(slog.DiscardHandler), Doubt: time.Nanosecond,
+			})
+			m.Due() // from now on it is doubted
+			if due := m.Due(); due != row.asks {
+				t.Errorf("due: %v", due)
+			}
+			if err := m.Attempt(t.Context()); err != nil || (certificate(m.keys) != before) != row.asks {
+				t.Errorf("certificate %d after %d, %v", certificate(m.keys), before, err)
+			}
+			line = false // later, in the same start: what went by was counted
+			if m.Due(); m.Due() {
+				t.Error("it doubts again")
+			}
+		})
 	}
 }

@@ -5,15 +5,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -107,73 +103,6 @@ func contents(t testing.TB, path string) []byte {
 	return text
 }
 
-// road is what lies between an office and the hub's door: it counts what comes down, and
-// breaks once.
-type road struct {
-	address string
-	down    atomic.Int64
-	breakAt int64         // bytes
-	broke   chan struct{} // closed when it has
-	once    sync.Once
-}
-
-func newRoad(t testing.TB, to string, breakAt int64) *road {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &road{address: l.Addr().String(), breakAt: breakAt, broke: make(chan struct{})}
-	ctx, end := context.WithCancel(context.Background())
-	var ways sync.WaitGroup
-	ways.Go(func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			ways.Go(func() { r.carry(ctx, in, to) })
-		}
-	})
-	t.Cleanup(func() {
-		end()
-		l.Close()
-		ways.Wait()
-	})
-	return r
-}
-
-func (r *road) carry(ctx context.Context, in net.Conn, to string) {
-	defer in.Close()
-	out, err := net.Dial("tcp", to)
-	if err != nil {
-		return // the hub is away
-	}
-	defer out.Close()
-	defer context.AfterFunc(ctx, func() { in.Close(); out.Close() })()
-	var up sync.WaitGroup
-	defer up.Wait()
-	up.Go(func() {
-		_, _ = io.Copy(out, in) // the other way says what is wrong
-		out.Close()
-	})
-	defer in.Close()
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := out.Read(buf)
-		if r.down.Add(int64(n)) >= r.breakAt {
-			broken := false
-			r.once.Do(func() { close(r.broke); broken = true })
-			if broken {
-				return
-			}
-		}
-		if _, wrote := in.Write(buf[:n]); err != nil || wrote != nil {
-			return
-		}
-	}
-}
-
 // serve keeps a program running as a service manager does, until it is stopped.
 func (o *office) serve(program string) *running {
 	file := o.writeConfig()
@@ -200,7 +129,8 @@ func TestAReleaseReachesItsSite(t *testing.T) {
 	a := newAgency(t, w, compile(t, "v1.4.0", "./hub/cmd/sidik-hub"))
 	packaged, next := compile(t, "v1.1.0", program), contents(t, compile(t, "v1.2.0", program))
 	o := w.newOffice("samsat-koba", "tft-new", 20)
-	way := newRoad(t, w.door, int64(len(next))/2)
+	way := newRoad(t, w.door)
+	broke := way.breaksAfter(int64(len(next)) / 2)
 	o.config.Hub.Address = "https://" + way.address
 	o.admit()
 	h := newProcess(t, a.program, w.hubArgs()...)
@@ -225,7 +155,7 @@ func TestAReleaseReachesItsSite(t *testing.T) {
 		t.Fatalf("ordered for %q", ordered)
 	}
 	select {
-	case <-way.broke:
+	case <-broke:
 	case <-time.After(patience):
 		t.Fatal("the program is not downloaded")
 	}
@@ -233,7 +163,7 @@ func TestAReleaseReachesItsSite(t *testing.T) {
 	h.start()
 	a.shows("v1.2.0", "selesai", " v1.2.0 ")
 	// Each piece that was on disk before the break came once.
-	if down, most := way.down.Load(), int64(len(next))*11/10+2<<20; down < int64(len(next)) || down > most {
+	if down, most := way.carried(), int64(len(next))*11/10+2<<20; down < int64(len(next)) || down > most {
 		t.Errorf("%d bytes came down for a program of %d", down, len(next))
 	}
 	o.punch(3)

@@ -1,8 +1,11 @@
 package release
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,7 +29,7 @@ func Command(say func(code string, args phrase.Args) string) *cobra.Command {
 	c := &command{say, keyfile.NewAsker(say)}
 	cmd := &cobra.Command{Use: "release", Short: say("release-short", nil), Long: say("release-long", nil)}
 	c.passphrase.Flag(cmd)
-	cmd.AddCommand(c.key(), c.sign(), c.check())
+	cmd.AddCommand(c.key(), c.sign(), c.sums(), c.check())
 	return cmd
 }
 
@@ -88,6 +91,34 @@ func (c *command) sign() *cobra.Command {
 	return cmd
 }
 
+func (c *command) sums() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "sums FOLDER --key FILE",
+		Short: c.say("release-sums-short", nil),
+		Long:  c.say("release-sums-long", nil),
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			passphrase, err := c.passphrase.Ask(cmd, false)
+			if err != nil {
+				return err
+			}
+			key, err := keyfile.Read(file, passphrase)
+			if err != nil {
+				return err
+			}
+			path, err := SignSums(args[0], key)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.ErrOrStderr(), c.say("release-sums-done", phrase.Args{"file": path}))
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&file, "key", "release.age", c.say("flag-release-key", nil))
+	return cmd
+}
+
 func (c *command) check() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
@@ -107,11 +138,9 @@ func (c *command) check() *cobra.Command {
 				}
 				keys = append(keys, key)
 			}
-			m, err := Check(args[0], keys)
-			if err != nil {
+			if err := c.look(cmd, args[0], keys); err != nil {
 				return err
 			}
-			c.show(cmd, m)
 			code := "release-check-done"
 			if len(keys) == 0 {
 				code = "release-check-unsigned"
@@ -122,6 +151,26 @@ func (c *command) check() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&file, "public", "", c.say("flag-release-public", nil))
 	return cmd
+}
+
+// look checks a release, or else the list of digests of make dist.
+func (c *command) look(cmd *cobra.Command, folder string, keys []seal.PublicKey) error {
+	m, err := Check(folder, keys)
+	if err == nil {
+		c.show(cmd, m)
+		return nil
+	}
+	if _, none := os.Lstat(filepath.Join(folder, manifestFile)); !errors.Is(none, fs.ErrNotExist) {
+		return err
+	}
+	if _, none := os.Lstat(filepath.Join(folder, sumsFile)); none != nil {
+		return err
+	}
+	names, err := CheckSums(folder, keys)
+	for _, name := range names {
+		fmt.Fprintln(cmd.OutOrStdout(), name)
+	}
+	return err
 }
 
 // show prints what a manifest says.

@@ -24,6 +24,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/decision"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/directory"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/dispatch"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/entrance"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/errand"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/ingest"
@@ -241,7 +242,7 @@ func (h *Hub) run(ctx context.Context, pages pagesDoor) error {
 		ReadTimeout:       time.Minute, // a form is small
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(h.config.Logger.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(entrance.Log(h.config.Logger), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	addresses := Addresses{Brokers: h.brokers, Agents: h.agents.url(), Pages: pages.url(), Key: string(h.keys.Signing().Public().Fingerprint())}

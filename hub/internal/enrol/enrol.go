@@ -85,7 +85,7 @@ func Server(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: asking(h), ConnContext: remember, Protocols: protocols,
 		ReadHeaderTimeout: requestTime, ReadTimeout: requestTime, WriteTimeout: 2 * requestTime, IdleTimeout: idleTime,
-		MaxHeaderBytes: 8 << 10, ErrorLog: slog.NewLogLogger(log.With("part", "enrol").Handler(), slog.LevelDebug),
+		MaxHeaderBytes: 8 << 10, ErrorLog: slog.NewLogLogger(entrance.Log(log.With("part", "enrol")), slog.LevelWarn),
 	}
 }
 

@@ -1,9 +1,9 @@
-// Package entrance bounds how many connections stand at a listener at once, from one
-// address and together, so that whoever opens many and says nothing leaves room for
-// others.
+// Package entrance bounds what those who come to a listener can take: how many
+// connections stand at once, from one address and together, so that whoever opens many
+// and says nothing leaves room for others, and how much of them gets into the log.
 //
-// It knows addresses and numbers. It must not know what is spoken over a connection, and
-// keeps no time: how long one may stand is for the server behind it.
+// It knows addresses and numbers. It must not know what is asked for over a connection,
+// and keeps no time: how long one may stand is for the server behind it.
 //
 // Beware: a proxy is one address, whoever comes through it.
 package entrance

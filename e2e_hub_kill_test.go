@@ -40,7 +40,9 @@ func TestAHubThatIsKilledAtEachStepLetsTheAgentIn(t *testing.T) {
 		eventually(t, func() bool {
 			_, err := os.Stat(filepath.Join(o.config.Data, "claim"))
 			return o.pass() != before && os.IsNotExist(err)
-		}, func() string { return fmt.Sprintf("machine %d is not in: %+v", machines, o.live.Load().Status().State.Conditions) })
+		}, func() string {
+			return fmt.Sprintf("machine %d is not in: %+v", machines, o.live.Load().Status().State.Conditions)
+		})
 	}
 
 	lasting.start()

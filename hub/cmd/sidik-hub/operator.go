@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net"
 	"io"
+	"io/fs"
 	"log/slog"
+	"net"
 
 	"github.com/spf13/cobra"
 

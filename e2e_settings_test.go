@@ -105,3 +105,48 @@ func TestKillsWhileSettingsChange(t *testing.T) {
 		t.Errorf("the agent holds %s (%v)", text, err)
 	}
 }
+
+// An agent is killed in each start of a trial that cuts it off from the hub's door. It
+// comes back with what was set before, says so, and takes the next.
+func TestKillsDuringATrialThatCutsTheHubOff(t *testing.T) {
+	w := certifiedWorld(t, 0)
+	w.startHub()
+	programs := build(t)
+	op := operator{w, filepath.Join(programs, "sidik-hub")}
+	o := w.newOffice("samsat-belitung", "tft-new", 20)
+	o.admit()
+	process := newProcess(t, filepath.Join(programs, "sidik-agent"), "run", "--config", o.writeConfig())
+	shown := func(what string) {
+		t.Helper()
+		var said string
+		eventually(t, func() bool { said = op.says("site", "settings", string(o.site)); return strings.Contains(said, what) },
+			func() string { return fmt.Sprintf("%s\nwant: %s", said, what) })
+	}
+	process.start()
+	op.set(o, "[buffer]\nretention_days = 31\n")
+	shown("runs with these settings")
+	op.set(o, "[hub]\naddress = \"https://127.0.0.1:1\"\n")
+	shown("is trying these settings")
+	held := func() string {
+		text, err := os.ReadFile(filepath.Join(o.config.Data, "settings.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for range 3 { // the first start was in its own place
+		process.kill()
+		before := held()
+		process.start()
+		eventually(t, func() bool { return held() != before }, func() string { return "a start is not counted" })
+	}
+	shown("stopped several times")
+	if text := held(); strings.Contains(text, "trying") || !strings.Contains(text, "retention_days = 31") {
+		t.Errorf("the agent holds %s", text)
+	}
+	op.set(o, "[buffer]\nretention_days = 32\n")
+	shown("runs with these settings")
+	o.punch(3)
+	o.arrive()
+	process.end()
+}

@@ -39,7 +39,10 @@ func (o *operator) siteCommKey() *cobra.Command {
 				fmt.Fprintln(w, o.sayErrand("key-head", nil))
 				for _, k := range keys {
 					state := o.sayErrand("key-possible", nil)
-					if !k.Proven.IsZero() {
+					switch {
+					case k.Digits == "":
+						state = o.sayErrand("key-closed", nil)
+					case !k.Proven.IsZero():
 						state = o.sayErrand("key-proven", map[string]any{"at": when(k.Proven)})
 					}
 					fmt.Fprintf(w, "%s\t%s\t%s\n", k.Digits, when(k.At), state)

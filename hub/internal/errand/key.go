@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -18,7 +19,7 @@ import (
 type Key struct {
 	At     time.Time
 	Proven time.Time // when it opened the terminal; zero: not yet, and the terminal may have it or the one before
-	Digits string    // empty: not opened
+	Digits string    // empty: the box does not open, or holds no key
 	box    seal.Box
 }
 
@@ -68,15 +69,30 @@ func (e *Errands) Keys(ctx context.Context, site protocol.SiteID, serial protoco
 	if err == nil && len(all) == 0 {
 		err = ErrNone
 	}
-	for i := range all {
-		var digits []byte
-		if err == nil {
-			digits, err = key.Open(protocol.CommKeyPurpose(site, serial), all[i].box)
-			all[i].Digits = string(digits)
+	var closed error
+	opened := false
+	for i := range all { // what a site that was taken over had sealed hides no other
+		digits, wrong := key.Open(protocol.CommKeyPurpose(site, serial), all[i].box)
+		if wrong == nil && !number(digits) {
+			wrong = errors.New("there is no key in the box")
 		}
+		if wrong != nil {
+			closed = wrong
+			continue
+		}
+		all[i].Digits, opened = string(digits), true
+	}
+	if err == nil && !opened {
+		err = closed
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open communication keys of terminal %s of site %s: %w", serial, site, err)
 	}
 	return all, nil
+}
+
+// number reports whether a text is a key: it goes to people's screens.
+func number(digits []byte) bool {
+	_, err := strconv.ParseUint(string(digits), 10, 32)
+	return err == nil
 }

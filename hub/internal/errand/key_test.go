@@ -56,7 +56,18 @@ func TestAKeyIsKeptBeforeItIsOrderedToBeWritten(t *testing.T) {
 		}
 		other, err := seal.GenerateSealingKey()
 		ok(t, err)
-		if _, err := o.Keys(t.Context(), one, "K1", other); err == nil {
+		o.due(later.Add(errand.Lasts), 0)
+		o.makes("\x1b[2J", key.Public(), later) // no key, but what moves a screen
+		o.due(later.Add(errand.Lasts), 0)
+		o.makes("5", other.Public(), later)
+		keys, err = o.Keys(t.Context(), one, "K1", key)
+		ok(t, err)
+		if len(keys) != 4 || keys[0].Digits != "" || keys[1].Digits != "" || keys[3].Digits != "424242" {
+			t.Errorf("beside boxes that hold none: %+v", keys)
+		}
+		stranger, err := seal.GenerateSealingKey()
+		ok(t, err)
+		if _, err := o.Keys(t.Context(), one, "K1", stranger); err == nil {
 			t.Error("opened with another hub's key")
 		}
 	})

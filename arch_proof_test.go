@@ -83,6 +83,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"the keyring in its copy", "hub/internal/safe/x.go", importing(own + "hub/internal/keyring"), "files by their names"},
 		{"a passphrase elsewhere", "hub/internal/keyring/x.go", importing("filippo.io/age"), "under a passphrase"},
 		{"a page in the authority", "hub/internal/authority/x.go", importing("net/http"), "the authority only signs"},
+		{"the store among the readers", "hub/internal/reader/x.go", importing(own + "hub/internal/store"), "written down without its key"},
 		{"MQTT in the pages", "hub/internal/web/x.go", importing(own + "protocol/mqtt"), "do not talk to sites"},
 		{"a library at the service manager", "systemd/x.go", importing("github.com/coreos/go-systemd/v22/daemon"), "needs nobody's library"},
 		{"keys in whose they are", "systemd/owner/x.go", importing(own + "protocol/seal"), "says nothing of what is in it"},

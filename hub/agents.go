@@ -19,6 +19,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/authority"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/broker"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/enrol"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/reader"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/web/api"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/seal"
@@ -32,6 +33,7 @@ var ErrNames = errors.New("this address stands for all of the machine's: say by 
 type agents struct {
 	authority  *authority.Authority
 	admissions *admission.Admissions
+	readers    *reader.Readers
 	door       net.Listener
 	hosts      []string // names and addresses by which agents reach this machine
 	look       chan struct{}
@@ -61,6 +63,7 @@ func (h *Hub) openAgents() (err error) {
 		}
 	}
 	a.admissions = admission.New(admission.Options{Database: h.store, Issuer: a.authority, Life: c.CertificateLife, Changed: wake, Ended: wake})
+	a.readers = reader.New(reader.Options{Database: h.store})
 	if a.door, err = net.Listen("tcp", c.Agents); err != nil {
 		return fmt.Errorf("open the agents' address: %w", err)
 	}
@@ -95,7 +98,7 @@ func (a *agents) access(ctx context.Context) *broker.Access {
 	return &broker.Access{
 		TLS:   a.authority.ServerConfig(a.names(trust.RoleBroker), tls.RequireAndVerifyClientCert),
 		Self:  a.authority.SelfConfig(),
-		Admit: func(leaf *x509.Certificate) (authority.Subject, error) { return a.admissions.Holder(ctx, leaf) },
+		Admit: func(leaf *x509.Certificate) (authority.Subject, error) { return a.holder(ctx, leaf) },
 	}
 }
 

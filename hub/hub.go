@@ -262,6 +262,9 @@ func (h *Hub) run(ctx context.Context, pages pagesDoor) error {
 	if h.agents != nil {
 		parts.Go(func() { cancel(h.serveAgents(ctx)) })
 		parts.Go(func() { cancel(h.followAgents(ctx)) })
+		if h.broker != nil {
+			parts.Go(func() { cancel(h.followReaders(ctx)) })
+		}
 	}
 	parts.Go(func() { cancel(h.rosters.Run(ctx)) })
 	parts.Go(func() { cancel(h.decisions.Run(ctx)) })

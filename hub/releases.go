@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/admission"
-	"github.com/bkpsdmd-babel/sidik/hub/internal/authority"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/enrol"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/release"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -23,9 +22,6 @@ type programs struct {
 
 func (p programs) Holder(ctx context.Context, leaf *x509.Certificate) (protocol.SiteID, error) {
 	s, err := p.admissions.Holder(ctx, leaf)
-	if err == nil && s.Kind != authority.Site {
-		err = &admission.Denied{Code: protocol.DeniedKey, Cause: "the certificate is no site's"}
-	}
 	return protocol.SiteID(s.Name), err
 }
 

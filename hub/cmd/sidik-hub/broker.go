@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"net/netip"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub/internal/admission"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/authority"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/brokerconfig"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/reader"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 	role "github.com/bkpsdmd-babel/sidik/protocol/trust"
@@ -67,7 +67,7 @@ func (o *operator) brokerConfigOf(kind, folder string, files func(brokerconfig.S
 				if err != nil {
 					return err
 				}
-				sites, withdrawn, err := listed(cmd.Context(), admission.New(admission.Options{Database: s, Issuer: ca}))
+				sites, withdrawn, err := listed(cmd.Context(), admission.New(admission.Options{Database: s}), reader.New(reader.Options{Database: s}))
 				if err != nil {
 					return err
 				}
@@ -97,7 +97,7 @@ func (o *operator) brokerConfigOf(kind, folder string, files func(brokerconfig.S
 }
 
 // listed are the sites that are admitted now, and the certificates that count no more.
-func listed(ctx context.Context, a *admission.Admissions) (sites []authority.Subject, withdrawn []*big.Int, err error) {
+func listed(ctx context.Context, a *admission.Admissions, r *reader.Readers) (sites []authority.Subject, withdrawn []authority.Number, err error) {
 	all, err := a.Sites(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -107,7 +107,13 @@ func listed(ctx context.Context, a *admission.Admissions) (sites []authority.Sub
 			sites = append(sites, authority.Subject{Kind: authority.Site, Name: string(site.ID)})
 		}
 	}
-	withdrawn, err = a.Withdrawn(ctx)
+	if withdrawn, err = a.Withdrawn(ctx); err != nil {
+		return nil, nil, err
+	}
+	operators, err := r.Withdrawn(ctx)
+	for _, c := range operators {
+		withdrawn = append(withdrawn, c.Number)
+	}
 	return sites, withdrawn, err
 }
 
@@ -124,9 +130,9 @@ func (p *brokerPlan) settings() (settings brokerconfig.Settings, err error) {
 		return settings, fmt.Errorf("--listen-hub: %w", err)
 	}
 	for _, name := range p.operators {
-		subject, err := authority.ParseSubject(authority.Subject{Kind: authority.Operator, Name: name}.CN())
-		if err != nil || subject.Kind != authority.Operator {
-			return settings, fmt.Errorf("--operator %q: %w", name, authority.ErrSubject)
+		subject, err := operatorName(name)
+		if err != nil {
+			return settings, fmt.Errorf("--operator: %w", err)
 		}
 		settings.Subjects = append(settings.Subjects, subject)
 	}
@@ -136,7 +142,7 @@ func (p *brokerPlan) settings() (settings brokerconfig.Settings, err error) {
 // write writes all files, and says until when the broker's certificate lasts. One that is
 // there and lasts for a while is kept: a broker reads its lists again while it runs, and
 // that is all that most changes need.
-func (p *brokerPlan) write(ca *authority.Authority, files []brokerconfig.File, withdrawn []*big.Int, now time.Time) (until time.Time, err error) {
+func (p *brokerPlan) write(ca *authority.Authority, files []brokerconfig.File, withdrawn []authority.Number, now time.Time) (until time.Time, err error) {
 	list, err := ca.RevocationList(withdrawn, now)
 	if err != nil {
 		return until, err

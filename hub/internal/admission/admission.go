@@ -272,7 +272,7 @@ func (a *Admissions) issue(ctx context.Context, tx *sql.Tx, site protocol.SiteID
 	}
 	sum := sha256.Sum256(spki)
 	_, err = tx.ExecContext(ctx, "INSERT INTO certificate (serial, site, agent, public, issued, expiry) VALUES ($1, $2, $3, $4, $5, $6)",
-		leaf.SerialNumber.Text(16), string(site), string(agent), hex.EncodeToString(sum[:]), millis(now), millis(leaf.NotAfter))
+		string(authority.NumberOf(leaf)), string(site), string(agent), hex.EncodeToString(sum[:]), millis(now), millis(leaf.NotAfter))
 	return Certificate{DER: der, Until: leaf.NotAfter.UTC(), Renew: now.Add(leaf.NotAfter.Sub(now) * 2 / 3).UTC().Truncate(time.Second)}, err
 }
 

@@ -122,20 +122,23 @@ func (a *Admissions) Revoke(ctx context.Context, by string, site protocol.SiteID
 	return nil
 }
 
-// Holder says whom a verified certificate names, and that they may still come in; its
-// error is why not. A site's certificate counts while the key that asked for it is the
-// admitted one.
+// Holder says which site a verified certificate names, and that it may still come in; its
+// error is why not. A certificate counts while the key that asked for it is the admitted
+// one.
 func (a *Admissions) Holder(ctx context.Context, leaf *x509.Certificate) (authority.Subject, error) {
 	s, err := authority.ParseSubject(leaf.Subject.CommonName)
-	if err != nil || s.Kind != authority.Site {
+	if err != nil {
 		return s, err
+	}
+	if s.Kind != authority.Site {
+		return s, denied(protocol.DeniedKey, "the certificate is no site's")
 	}
 	var agent string
 	found := false
 	if err := a.o.Database.Query(ctx, func(rows *sql.Rows) error {
 		found = true
 		return rows.Scan(&agent)
-	}, "SELECT agent FROM certificate WHERE serial = $1 AND site = $2", leaf.SerialNumber.Text(16), s.Name); err != nil {
+	}, "SELECT agent FROM certificate WHERE serial = $1 AND site = $2", string(authority.NumberOf(leaf)), s.Name); err != nil {
 		return s, err
 	}
 	held, err := a.o.Database.Agent(ctx, protocol.SiteID(s.Name))

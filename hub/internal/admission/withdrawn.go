@@ -4,24 +4,19 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"math/big"
+
+	"github.com/bkpsdmd-babel/sidik/hub/internal/authority"
 )
 
 // Withdrawn are the numbers of certificates that have not ended but count no more,
 // because the key that asked for them is not the admitted one of their site. The embedded
 // broker asks Holder; other brokers need this list.
-func (a *Admissions) Withdrawn(ctx context.Context) (numbers []*big.Int, err error) {
+func (a *Admissions) Withdrawn(ctx context.Context) (numbers []authority.Number, err error) {
 	err = a.o.Database.Query(ctx, func(rows *sql.Rows) error {
-		var text string
-		if err := rows.Scan(&text); err != nil {
-			return err
-		}
-		n, ok := new(big.Int).SetString(text, 16)
-		if !ok {
-			return fmt.Errorf("certificate number %q", text)
-		}
+		var n authority.Number
+		err := rows.Scan(&n)
 		numbers = append(numbers, n)
-		return nil
+		return err
 	}, `SELECT c.serial FROM certificate c WHERE c.expiry > $1 AND NOT EXISTS
 		(SELECT 1 FROM agent_key k WHERE k.site = c.site AND k.fingerprint = c.agent AND k.retired = 0) ORDER BY c.serial`, millis(a.o.Now()))
 	if err != nil {

@@ -2,13 +2,13 @@ package admission_test
 
 import (
 	"database/sql"
-	"fmt"
-	"math/big"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/admission"
+	"github.com/bkpsdmd-babel/sidik/hub/internal/authority"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/store"
 	"github.com/bkpsdmd-babel/sidik/hub/internal/storetest"
 	"github.com/bkpsdmd-babel/sidik/protocol"
@@ -39,23 +39,19 @@ func TestWithdrawnCertificates(t *testing.T) {
 			}
 			return k.Public()
 		}
-		issue := func(tx *sql.Tx, number int64, site protocol.SiteID, agent seal.PublicKey, until time.Time) error {
+		issue := func(tx *sql.Tx, number authority.Number, site protocol.SiteID, agent seal.PublicKey, until time.Time) error {
 			_, err := tx.ExecContext(t.Context(), "INSERT INTO certificate (serial, site, agent, public, issued, expiry) VALUES ($1, $2, $3, '', 0, $4)",
-				big.NewInt(number).Text(16), string(site), string(agent.Fingerprint()), until.UnixMilli())
+				string(number), string(site), string(agent.Fingerprint()), until.UnixMilli())
 			return err
 		}
-		look := func(want ...int64) {
+		look := func(want ...authority.Number) {
 			t.Helper()
 			got, err := a.Withdrawn(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			numbers := []int64{}
-			for _, n := range got {
-				numbers = append(numbers, n.Int64())
-			}
-			if fmt.Sprint(numbers) != fmt.Sprint(want) {
-				t.Errorf("withdrawn are %v, want %v", numbers, want)
+			if !slices.Equal(got, want) {
+				t.Errorf("withdrawn are %v, want %v", got, want)
 			}
 		}
 		former, present, gone := key(), key(), key()
@@ -73,7 +69,7 @@ func TestWithdrawnCertificates(t *testing.T) {
 		change(func(tx *sql.Tx) error {
 			for _, err := range []error{
 				s.Admit(t.Context(), tx, "samsat", former, now), s.Admit(t.Context(), tx, "gone", gone, now),
-				issue(tx, 0x10, "samsat", former, now.Add(-time.Hour)), issue(tx, 0x11, "samsat", former, now.Add(time.Hour)), issue(tx, 0x12, "gone", gone, now.Add(time.Hour)),
+				issue(tx, "10", "samsat", former, now.Add(-time.Hour)), issue(tx, "11", "samsat", former, now.Add(time.Hour)), issue(tx, "12", "gone", gone, now.Add(time.Hour)),
 			} {
 				if err != nil {
 					return err
@@ -86,13 +82,13 @@ func TestWithdrawnCertificates(t *testing.T) {
 			if err := s.Admit(t.Context(), tx, "samsat", present, now); err != nil {
 				return err
 			}
-			return issue(tx, 0x13, "samsat", present, now.Add(time.Hour))
+			return issue(tx, "13", "samsat", present, now.Add(time.Hour))
 		})
-		look(0x11)
+		look("11")
 		if err := a.Revoke(t.Context(), "Ani Demo", "gone", "stolen"); err != nil {
 			t.Fatal(err)
 		}
-		look(0x11, 0x12)
+		look("11", "12")
 		now = now.Add(2 * time.Hour)
 		look()
 	})

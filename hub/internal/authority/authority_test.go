@@ -374,7 +374,7 @@ func TestListenerOfAnotherProgram(t *testing.T) {
 
 func TestRevocationListIsTheAuthoritys(t *testing.T) {
 	a := open(t, t.TempDir())
-	text, err := a.RevocationList([]*big.Int{big.NewInt(7), big.NewInt(8)}, time.Now())
+	text, err := a.RevocationList([]authority.Number{"7", "1b"}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -386,7 +386,10 @@ func TestRevocationListIsTheAuthoritys(t *testing.T) {
 	if err := list.CheckSignatureFrom(a.Certificate()); err != nil {
 		t.Error(err)
 	}
-	if got := list.RevokedCertificateEntries; len(got) != 2 || got[1].SerialNumber.Int64() != 8 || !list.NextUpdate.Equal(a.Certificate().NotAfter) {
+	if got := list.RevokedCertificateEntries; len(got) != 2 || got[1].SerialNumber.Int64() != 27 || !list.NextUpdate.Equal(a.Certificate().NotAfter) {
 		t.Errorf("it names %v, until %v", got, list.NextUpdate)
+	}
+	if _, err := a.RevocationList([]authority.Number{"7", "seven"}, time.Now()); err == nil {
+		t.Error("a list with what is no number was made")
 	}
 }

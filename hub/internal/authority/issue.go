@@ -84,9 +84,13 @@ func (a *Authority) ServerPEM(hosts []string, now time.Time, life time.Duration)
 // RevocationList is a CRL as PEM, for a broker that is another program: certificates with
 // these numbers count no more. It ends with the authority: when a list ends, brokers let
 // nobody in any more.
-func (a *Authority) RevocationList(numbers []*big.Int, now time.Time) ([]byte, error) {
+func (a *Authority) RevocationList(numbers []Number, now time.Time) ([]byte, error) {
 	list := &x509.RevocationList{Number: big.NewInt(now.UnixMilli()), ThisUpdate: now, NextUpdate: a.certificate.NotAfter}
-	for _, n := range numbers {
+	for _, number := range numbers {
+		n, err := number.integer()
+		if err != nil {
+			return nil, fmt.Errorf("make revocation list: %w", err)
+		}
 		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: n, RevocationTime: now})
 	}
 	der, err := x509.CreateRevocationList(rand.Reader, list, a.certificate, a.key)

@@ -3,7 +3,6 @@ package brokerconfig_test
 import (
 	"crypto/tls"
 	"fmt"
-	"math/big"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -89,7 +88,7 @@ func (m *mosquitto) write(f brokerconfig.File) {
 	}
 }
 
-func (m *mosquitto) revoke(ca *authority.Authority, numbers ...*big.Int) {
+func (m *mosquitto) revoke(ca *authority.Authority, numbers ...authority.Number) {
 	m.t.Helper()
 	list, err := ca.RevocationList(numbers, time.Now())
 	if err != nil {
@@ -218,32 +217,40 @@ func TestMosquittoForgetsWhoIsRevoked(t *testing.T) {
 	}
 }
 
-// A stolen machine has a certificate with the name of its site, which has another machine
-// by now and stands in the list.
-func TestMosquittoRefusesARevokedCertificateOfASiteThatIsAdmitted(t *testing.T) {
+// A stolen machine has a certificate with the name of its site or its operator, who have
+// another one by now and stand in the list.
+func TestMosquittoRefusesARevokedCertificateOfWhoeverIsAdmitted(t *testing.T) {
 	m := startMosquitto(t)
-	site := brokertest.Site(brokertest.Honest)
-	stolen, own := m.TLS(t, site), m.TLS(t, site)
-	enter := func(config *tls.Config) error {
-		c, err := brokertest.Dial(netip.MustParseAddr("127.0.0.1"), m.Address, config)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		return c.Connect(brokertest.Agent(site.Name), nil)
+	var revoked []authority.Number
+	for id, subject := range map[string]authority.Subject{
+		brokertest.Agent(brokertest.Honest): brokertest.Site(brokertest.Honest),
+		"_" + brokertest.Person:             brokertest.Operator(brokertest.Person),
+	} {
+		t.Run(subject.String(), func(t *testing.T) {
+			stolen, own := m.TLS(t, subject), m.TLS(t, subject)
+			enter := func(config *tls.Config) error {
+				c, err := brokertest.Dial(netip.MustParseAddr("127.0.0.1"), m.Address, config)
+				if err != nil {
+					return err
+				}
+				defer c.Close()
+				return c.Connect(id, nil)
+			}
+			if err := enter(stolen); err != nil {
+				t.Fatal(err)
+			}
+			revoked = append(revoked, authority.NumberOf(stolen.Certificates[0].Leaf))
+			m.revoke(m.Authority, revoked...)
+			since := len(m.Broker.Log())
+			m.Reload()
+			m.Said(t, since, "Reloading config")
+			if err := enter(own); err != nil {
+				t.Errorf("with their own: %v; mosquitto says:\n%s", err, m.Broker.Log()[since:])
+			}
+			if err := enter(stolen); err == nil {
+				t.Error("the stolen machine is in")
+			}
+			m.Said(t, since, "certificate verify failed")
+		})
 	}
-	if err := enter(stolen); err != nil {
-		t.Fatal(err)
-	}
-	m.revoke(m.Authority, stolen.Certificates[0].Leaf.SerialNumber)
-	since := len(m.Broker.Log())
-	m.Reload()
-	m.Said(t, since, "Reloading config")
-	if err := enter(own); err != nil {
-		t.Errorf("the site's own machine: %v; mosquitto says:\n%s", err, m.Broker.Log()[since:])
-	}
-	if err := enter(stolen); err == nil {
-		t.Error("the stolen machine is in")
-	}
-	m.Said(t, since, "certificate verify failed")
 }

@@ -6,7 +6,9 @@
 package selftest
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -25,4 +27,27 @@ func Command(t testing.TB, args ...string) (program string, all []string) {
 	}
 	by := append(strings.Fields(os.Getenv(emulator)), self)
 	return by[0], append(by[1:], args...)
+}
+
+// Emulated reports whether this test program runs through an emulator.
+func Emulated() bool { return os.Getenv(emulator) != "" }
+
+// Path returns a folder to be put before a PATH, in which name is this test program under
+// that name, through the emulator; empty where there is none.
+func Path(t testing.TB, name string) (folder string) {
+	t.Helper()
+	by := os.Getenv(emulator)
+	if by == "" {
+		return ""
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder = t.TempDir()
+	script := fmt.Sprintf("#!/bin/sh\nexec %s -0 %s '%s' \"$@\"\n", by, name, self)
+	if err := os.WriteFile(filepath.Join(folder, name), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/bkpsdmd-babel/sidik/protocol"
+	"github.com/bkpsdmd-babel/sidik/protocol/selftest"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk"
 	"github.com/bkpsdmd-babel/sidik/protocol/zk/zktest"
 	"github.com/bkpsdmd-babel/sidik/systemd/systemdtest"
@@ -30,9 +31,18 @@ func TestScripts(t *testing.T) {
 		Dir:                 filepath.Join("testdata", "script"),
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"allowed": systemdtest.Allowed},
 		RequireExplicitExec: false,
+		Condition: func(name string) (bool, error) {
+			if name != "emulated" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return selftest.Emulated(), nil
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SIDIK_LANG", "en")
 			env.Setenv("KEY", strings.Repeat("ab", 32))
+			if folder := selftest.Path(t, "sidik-agent"); folder != "" {
+				env.Setenv("PATH", folder+":"+env.Getenv("PATH"))
+			}
 			return errors.Join(
 				simulate(env, "TERMINAL", zktest.Config{Serial: "X100C0000001"}, nil),
 				simulate(env, "LOCKED", zktest.Config{Serial: "X100C0000002", CommKey: 1234}, nil),

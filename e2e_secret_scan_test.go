@@ -29,9 +29,12 @@ import (
 type hidden struct {
 	traces map[string]string // to the secret's name
 	codes  map[string]string // claim codes, in capitals without groups
+	digits map[string]string // numbers that are told where they stand alone
 }
 
-func newHidden() *hidden { return &hidden{map[string]string{}, map[string]string{}} }
+func newHidden() *hidden {
+	return &hidden{map[string]string{}, map[string]string{}, map[string]string{}}
+}
 
 // bytes hides a secret that is not text. Twelve bytes of it are enough to be seen.
 func (h *hidden) bytes(name string, secret []byte) {
@@ -61,6 +64,9 @@ func (h *hidden) code(name string, code protocol.ClaimCode) {
 	h.codes[strings.ReplaceAll(code.Text(), "-", "")] = name
 }
 
+// number hides a secret of six digits, as which many others end or begin.
+func (h *hidden) number(name, digits string) { h.digits[digits] = name }
+
 // files hides the keys of a data folder. They are in files that only their owner reads.
 func (h *hidden) files(t testing.TB, folder string) {
 	t.Helper()
@@ -89,8 +95,11 @@ func (h *hidden) files(t testing.TB, folder string) {
 	}
 }
 
-// keyFile are the files in which secrets stand on purpose.
-var keyFile = regexp.MustCompile(`\.key$|^pass\.json$`)
+// keyFile are the files in which keys stand on purpose, meant those with other secrets.
+var (
+	keyFile = regexp.MustCompile(`\.key$|^pass\.json$`)
+	meant   = regexp.MustCompile(`^claim$|^comm-keys\.json$`)
+)
 
 // keysIn are the private parts of what a key file holds.
 func keysIn(text []byte) (keys [][]byte) {
@@ -123,6 +132,9 @@ func keysIn(text []byte) (keys [][]byte) {
 	return keys
 }
 
+// number is one that stands alone, or the decimals of one.
+var number = regexp.MustCompile(`[0-9.]+`)
+
 // told are the names of what a text tells.
 func (h *hidden) told(text []byte) (names []string) {
 	for trace, name := range h.traces {
@@ -141,6 +153,11 @@ func (h *hidden) told(text []byte) (names []string) {
 			names = append(names, name)
 		}
 	}
+	for _, digits := range number.FindAll(text, -1) {
+		if name, is := h.digits[string(digits)]; is {
+			names = append(names, name)
+		}
+	}
 	if bytes.Contains(text, []byte("PRIVATE KEY-----")) || bytes.Contains(text, []byte("SEALING KEY-----")) {
 		names = append(names, "a key in PEM")
 	}
@@ -156,6 +173,7 @@ func TestTheScanFindsWhatIsTold(t *testing.T) {
 	h.bytes("key", secret)
 	h.text("password", "enam kata dari daftar kata")
 	h.code("code", code)
+	h.number("communication key", "739184")
 	logged := func(value any) string {
 		var text bytes.Buffer
 		slog.New(slog.NewTextHandler(&text, nil)).Info("it", "value", value)
@@ -185,6 +203,9 @@ func TestTheScanFindsWhatIsTold(t *testing.T) {
 		strings.ToLower(plain):                                "code",
 		plain[:6] + " " + plain[6:]:                           "code",
 		plain[:3] + "." + plain[3:7] + "_" + plain[7:]:        "code",
+		"terminal=X100C0000003 key=739184":                    "communication key",
+		`{"key":"739184"}`:                                    "communication key",
+		"took=7.739184ms at 1739184 and 7391840":              "",
 		"-----BEGIN EC PRIVATE KEY-----":                      "a key in PEM",
 		hex.EncodeToString(secret[:8]) + code.Hash().String(): "",
 	} {

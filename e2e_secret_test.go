@@ -140,6 +140,36 @@ func TestNothingTellsASecret(t *testing.T) {
 	samsat.punch(3)
 	samsat.arriveWrittenTo()
 
+	// The office's terminal gets a communication key; settings are sent and refused; the
+	// site is looked into from the hub and from the provider's machine.
+	configured := samsat.terminal.CommKey()
+	for made := configured; made == configured || made < 100_000; made = samsat.terminal.CommKey() { // of six digits
+		op.says("site", "errand", string(samsat.site), "key-make", "--only-reader")
+		eventually(t, func() bool { return samsat.terminal.CommKey() != made }, func() string { return op.says("site", "errands", string(samsat.site)) })
+		shown := fmt.Sprint(samsat.terminal.CommKey())
+		eventually(t, func() bool { return regexp.MustCompile(shown + ` .*opened`).MatchString(op.commKeys(samsat)) }, func() string { return op.commKeys(samsat) })
+	}
+	secrets.number("communication key that was made", fmt.Sprint(samsat.terminal.CommKey()))
+	settings := filepath.Join(w.dir, "settings.toml")
+	if err := os.WriteFile(settings, fmt.Appendf(nil, "[[terminal]]\nserial = \"A\"\ncomm_key = %d\n", configured), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said["settings with a secret"] = []byte(op.refuses("site", "settings", string(samsat.site), "--set", settings))
+	if err := os.Remove(settings); err != nil { // it has it on purpose
+		t.Fatal(err)
+	}
+	op.set(samsat, "[buffer]\nretention_days = 31\n")
+	op.sees(samsat, "runs with these settings")
+	diagnosed := op.follows("site", "errand", string(samsat.site), "diagnose")
+	diagnosed.ends(true, "done")
+	for _, command := range []string{"site doctor samsat-belitung", "site logs samsat-belitung --lines 100000"} {
+		out, told, err := p.tries(strings.Fields(command)...)
+		said["sidik-provision "+command] = fmt.Append([]byte(out+told), err)
+	}
+	if logs := said["sidik-provision site logs samsat-belitung --lines 100000"]; !bytes.Contains(logs, []byte("errand ended")) {
+		t.Errorf("the log of the site says nothing of its errands: %s", logs)
+	}
+
 	// A machine that brings the same code, and a site that is shut out.
 	other := *samsat
 	other.config.Data = filepath.Join(w.dir, "other")
@@ -172,7 +202,7 @@ func TestNothingTellsASecret(t *testing.T) {
 	text, err := exec.Command(filepath.Join(programs, "sidik-agent"), "claim", code.Text()+"x", "--data", other.config.Data).CombinedOutput()
 	said["sidik-agent claim with too much"] = fmt.Append(text, err)
 	said["metrics"] = []byte(ask(t, http.MethodGet, pages+"/metrics", "", ""))
-	for _, command := range []string{"site list", "site show samsat-belitung", "account list", "condition list", "identity", "terminal list", "terminal holdings",
+	for _, command := range []string{"site list", "site show samsat-belitung", "site errands samsat-belitung", "site settings samsat-belitung --history", "release list", "account list", "condition list", "identity", "terminal list", "terminal holdings",
 		"validate", "finger list " + pin, "register changes", "task list", "key request --out " + filepath.Join(w.dir, "request.json"), "verify", "backup --to " + filepath.Join(w.dir, "copy.db")} {
 		said["sidik-hub "+command] = []byte(op.says(strings.Fields(command)...))
 	}
@@ -204,7 +234,7 @@ func TestNothingTellsASecret(t *testing.T) {
 func (w *world) filesBesideKeys(said map[string][]byte) {
 	w.t.Helper()
 	err := filepath.WalkDir(w.dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() || keyFile.MatchString(entry.Name()) || entry.Name() == "claim" {
+		if err != nil || !entry.Type().IsRegular() || keyFile.MatchString(entry.Name()) || meant.MatchString(entry.Name()) {
 			return err
 		}
 		said[path], err = os.ReadFile(path)

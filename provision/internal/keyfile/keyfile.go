@@ -116,7 +116,7 @@ func Read(path, passphrase string) (key seal.SigningKey, err error) {
 		key, err = seal.Unwrap(bytes.NewReader(plain))
 	}
 	if err != nil {
-		return key, fmt.Errorf("read key: %w: %w", ErrDamaged, err)
+		return key, fmt.Errorf("read key: %w", ErrDamaged) // why would quote the file, in which a passphrase may stand
 	}
 	return key, nil
 }

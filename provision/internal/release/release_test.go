@@ -2,8 +2,13 @@ package release_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -60,6 +65,13 @@ func written(t *testing.T, files map[string][]byte) (folder string) {
 // run runs the commands as a person would.
 func run(t *testing.T, args ...string) (stdout string, err error) {
 	t.Helper()
+	stdout, _, err = tells(t, args...)
+	return stdout, err
+}
+
+// tells is run with what goes to standard error.
+func tells(t *testing.T, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
 	catalogue := phrase.New()
 	say := func(code string, a phrase.Args) string { return catalogue.Say(phrase.English, "provision."+code, a) }
 	cmd := &cobra.Command{Use: "sidik-provision", SilenceErrors: true, SilenceUsage: true}
@@ -69,7 +81,7 @@ func run(t *testing.T, args ...string) (stdout string, err error) {
 	cmd.SetErr(&told)
 	cmd.SetArgs(args)
 	err = cmd.ExecuteContext(t.Context())
-	return out.String(), err
+	return out.String(), told.String(), err
 }
 
 // From a key to a release that can be checked, by the commands of the README; the key's
@@ -173,5 +185,71 @@ func TestWhatCannotBeSigned(t *testing.T) {
 	if _, _, err := release.Sign(version, t0, key, []string{filepath.Join(written(t, map[string][]byte{"a": program(62, 64, "v1.4.0")}), "a"),
 		filepath.Join(written(t, map[string][]byte{"b": program(40, 32, "v1.4.0")}), "b")}); err == nil {
 		t.Error("programs of two folders were signed")
+	}
+}
+
+// Whatever goes wrong or well, no command and no file beside the encrypted one tells a
+// piece of the release key or its passphrase.
+func TestNothingTellsTheReleaseKey(t *testing.T) {
+	folder := written(t, map[string][]byte{"words": []byte(passphrase + "\n"), "other": []byte("other words than those of before\n"), "agent-amd64": program(62, 64, "v1.4.0")})
+	at := func(name string) string { return filepath.Join(folder, name) }
+	words, key := "--passphrase-file="+at("words"), at("release.age")
+	sign := []string{"release", "sign", "--version", "v1.4.0", "--key", key, at("agent-amd64")}
+	said := map[string]string{}
+	note := func(what string, works bool, args ...string) {
+		t.Helper()
+		out, told, err := tells(t, args...)
+		if (err == nil) != works {
+			t.Fatalf("%s: %v", what, err)
+		}
+		said[what] = out + told
+		if err != nil {
+			said[what] += err.Error()
+		}
+	}
+	note("making the key", true, "release", "key", "--to", key, words)
+	note("making it again", false, "release", "key", "--to", key, words)
+	note("signing", true, append(sign, words)...)
+	note("signing by another passphrase", false, append(sign, "--passphrase-file="+at("other"))...)
+	note("checking", true, "release", "check", folder, "--public", release.PublicName(key))
+	held, err := keyfile.Read(key, passphrase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"half": whole[:len(whole)/2], "unlocked": []byte(passphrase)} {
+		if err := os.WriteFile(key, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		note("signing by a key's file that is "+name, false, append(sign, words)...)
+	}
+	for _, path := range []string{at("release.json"), release.PublicName(key)} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said[path] = string(text)
+	}
+
+	var text bytes.Buffer
+	if err := held.Wrap(&text); err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text.Bytes())
+	seed := block.Bytes[len(block.Bytes)-ed25519.SeedSize:]
+	secrets := []string{passphrase, "PRIVATE KEY"}
+	for n := 0; n+9 <= len(seed); n++ {
+		piece := seed[n : n+9]
+		secrets = append(secrets, string(piece), hex.EncodeToString(piece), base64.StdEncoding.EncodeToString(piece), strings.Trim(fmt.Sprint(piece), "[]"))
+	}
+	for what, text := range said {
+		for _, secret := range secrets {
+			if text == "" || strings.Contains(text, secret) {
+				t.Errorf("%s tells %q, or nothing", what, secret)
+			}
+		}
 	}
 }

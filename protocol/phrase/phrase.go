@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Lang is a language of the catalogue.
@@ -81,16 +82,27 @@ func (c *Catalogue) add(area string, text []byte) error {
 func (c *Catalogue) Say(lang Lang, code string, args Args) string {
 	said, found := c.sentences[code]
 	if !found {
-		return code
+		return Plain(code)
 	}
 	sentence, found := said[lang]
 	if !found {
 		sentence = said[Indonesian]
 	}
 	for name, value := range args {
-		sentence = strings.ReplaceAll(sentence, "{"+name+"}", fmt.Sprint(value))
+		sentence = strings.ReplaceAll(sentence, "{"+name+"}", Plain(fmt.Sprint(value)))
 	}
 	return sentence
+}
+
+// Plain is a text from elsewhere without what moves a terminal's cursor, or makes it do
+// more: a site that was taken over writes its own log and reasons.
+func Plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // Has reports whether the catalogue knows a code.

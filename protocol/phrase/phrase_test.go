@@ -120,3 +120,20 @@ func TestSay(t *testing.T) {
 		}
 	}
 }
+
+// What a site wrote goes to a terminal as text, also where it stands for a code.
+func TestWhatComesFromElsewhereMovesNoScreen(t *testing.T) {
+	c := phrase.New()
+	for _, said := range []string{
+		phrase.Plain("a\x1b[2Jb\u009bc\rd\x07"),
+		c.Say(phrase.English, "errand.reason-\x1b]0;x\x07", nil),
+		c.Say(phrase.English, "condition.enrol-no-hub", phrase.Args{"cause": "a\x1b[2Jb\r"}),
+	} {
+		if strings.ContainsAny(said, "\x1b\u009b\r\x07") {
+			t.Errorf("said %q", said)
+		}
+	}
+	if text := "satu\tdua\ntiga é ✓"; phrase.Plain(text) != text {
+		t.Errorf("%q became %q", text, phrase.Plain(text))
+	}
+}

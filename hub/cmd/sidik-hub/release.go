@@ -68,7 +68,7 @@ func (o *operator) releaseList() *cobra.Command {
 					fmt.Fprintln(w, o.say("release-sites-head", nil))
 					for _, s := range standings {
 						if s.Order.Version == args[0] {
-							fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Order.Site, o.say("release-stage-"+string(s.Stage), nil), s.Reason, s.Version, s.Order.By, when(s.Order.At))
+							fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Order.Site, o.say("release-stage-"+string(s.Stage), nil), phrase.Plain(s.Reason), phrase.Plain(s.Version), s.Order.By, when(s.Order.At))
 						}
 					}
 					return w.Flush()

@@ -12,6 +12,7 @@ import (
 	"github.com/bkpsdmd-babel/sidik/hub"
 	"github.com/bkpsdmd-babel/sidik/protocol"
 	"github.com/bkpsdmd-babel/sidik/protocol/mqtt"
+	"github.com/bkpsdmd-babel/sidik/protocol/phrase"
 )
 
 // watch shows what travels, one line a message.
@@ -86,7 +87,7 @@ func show(w io.Writer, m mqtt.Message, site protocol.SiteID, kind protocol.Kind)
 		fmt.Fprintln(w, line, " ", err)
 		return
 	}
-	fmt.Fprintln(w, line, " ", summary(e))
+	fmt.Fprintln(w, line, " ", phrase.Plain(summary(e)))
 }
 
 // summary says the gist of a message in one line.

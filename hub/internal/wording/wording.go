@@ -32,7 +32,7 @@ func (w Words) or(code, word string, args phrase.Args) string {
 	if said, known := w(code, args); known {
 		return said
 	}
-	return word
+	return phrase.Plain(word)
 }
 
 // StandingCode is how far a terminal is on the way to its roster: none, unsealed,

@@ -146,7 +146,7 @@ func (c *command) logs() *cobra.Command {
 			return c.diagnose(cmd, args[0], func(r protocol.DiagnosisReport) error {
 				all := strings.Split(strings.TrimSuffix(r.Log, "\n"), "\n")
 				for _, line := range all[max(0, len(all)-max(0, lines)):] {
-					fmt.Fprintln(cmd.OutOrStdout(), line)
+					fmt.Fprintln(cmd.OutOrStdout(), phrase.Plain(line))
 				}
 				return nil
 			})

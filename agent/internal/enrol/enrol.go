@@ -146,6 +146,8 @@ func (n *Enrolment) Run(ctx context.Context) error {
 			} else {
 				next, wait = n.soon(), n.o.RetryMin
 			}
+		} else {
+			n.note(nil) // what was doubted has been taken
 		}
 		if !n.pause(ctx, next+rand.N(next/4+1), before) { // 300 sites do not come at once
 			return nil

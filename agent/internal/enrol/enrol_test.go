@@ -371,3 +371,40 @@ func TestAMachineWithoutAClockDoubtsItsCertificate(t *testing.T) {
 		})
 	}
 }
+
+// That the hub's door did not answer is told no longer than anybody has to ask there.
+func TestADoubtEndsWithTheLine(t *testing.T) {
+	a := newAgency(t)
+	a.life = time.Hour
+	m := newMachine(t, a, a.code)
+	if err := m.Attempt(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a.server.Close()
+	var line atomic.Bool
+	told := make(chan struct{}, 9)
+	m.Enrolment = enrol.New(enrol.Options{
+		Site: site, Hub: a.server.URL, Dir: m.dir, Boot: 2, Keyring: m.keys, Terminals: func() []protocol.Serial { return []protocol.Serial{} },
+		Line: line.Load, Now: func() (time.Time, bool) { return time.Now(), false },
+		Changed: func() { told <- struct{}{} }, Logger: slog.New(slog.DiscardHandler), RetryMin: time.Millisecond, RetryMax: time.Millisecond, Doubt: time.Nanosecond,
+	})
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- m.Run(ctx) }() // waited for below
+	for _, want := range []int{1, 0} {
+		select {
+		case <-told:
+		case <-ctx.Done():
+			t.Fatalf("no news; conditions %+v", m.Conditions())
+		}
+		if c := m.Conditions(); len(c) != want {
+			t.Errorf("line %v: conditions %+v, want %d", line.Load(), c, want)
+		}
+		line.Store(true)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

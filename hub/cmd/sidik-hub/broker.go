@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -47,7 +48,7 @@ func (o *operator) brokerConfig() *cobra.Command {
 type brokerPlan struct {
 	to, folder        string
 	listen, listenHub string
-	hosts, operators  []string
+	hosts             []string
 }
 
 func (o *operator) brokerConfigOf(kind, folder string, files func(brokerconfig.Settings) []brokerconfig.File) *cobra.Command {
@@ -67,16 +68,21 @@ func (o *operator) brokerConfigOf(kind, folder string, files func(brokerconfig.S
 				if err != nil {
 					return err
 				}
-				sites, withdrawn, err := listed(cmd.Context(), admission.New(admission.Options{Database: s}), reader.New(reader.Options{Database: s}))
+				sites, err := admittedSites(cmd.Context(), admission.New(admission.Options{Database: s}))
 				if err != nil {
 					return err
 				}
-				settings.Subjects = append(settings.Subjects, sites...)
+				operators, err := admittedOperators(cmd.Context(), reader.New(reader.Options{Database: s}), time.Now())
+				if err != nil {
+					return err
+				}
+				settings.Subjects = slices.Concat(operators.subjects, sites.subjects)
+				withdrawn := slices.Concat(sites.withdrawn, operators.withdrawn)
 				until, err := plan.write(ca, append(files(settings), brokerconfig.File{Name: brokerconfig.AuthorityFile, Text: string(ca.PEM())}), withdrawn, time.Now())
 				if err != nil {
 					return fmt.Errorf("write settings of a broker: %w", err)
 				}
-				fmt.Fprintln(cmd.OutOrStdout(), o.sayBroker("written", phrase.Args{"dir": plan.to, "sites": len(sites), "operators": len(plan.operators),
+				fmt.Fprintln(cmd.OutOrStdout(), o.sayBroker("written", phrase.Args{"dir": plan.to, "sites": len(sites.subjects), "operators": len(operators.subjects),
 					"withdrawn": len(withdrawn), "until": until.Local().Format(time.DateOnly)}))
 				fmt.Fprintln(cmd.OutOrStdout(), o.sayBroker(kind+"-next", phrase.Args{"dir": plan.to, "folder": plan.folder,
 					"hub": settings.ListenHub, "agents": net.JoinHostPort(plan.hosts[0], strconv.Itoa(int(settings.Listen.Port())))}))
@@ -89,35 +95,54 @@ func (o *operator) brokerConfigOf(kind, folder string, files func(brokerconfig.S
 	cmd.Flags().StringVar(&plan.folder, "folder", folder, o.sayBroker("flag-folder", nil))
 	cmd.Flags().StringVar(&plan.listen, "listen", "0.0.0.0:8883", o.sayBroker("flag-listen", nil))
 	cmd.Flags().StringVar(&plan.listenHub, "listen-hub", "127.0.0.1:8884", o.sayBroker("flag-listen-hub", nil))
-	cmd.Flags().StringArrayVar(&plan.operators, "operator", nil, o.sayBroker("flag-operator", nil))
 	for _, flag := range []string{"to", "host"} {
 		_ = cmd.MarkFlagRequired(flag) // the flags are defined above
 	}
 	return cmd
 }
 
-// listed are the sites that are admitted now, and the certificates that count no more.
-func listed(ctx context.Context, a *admission.Admissions, r *reader.Readers) (sites []authority.Subject, withdrawn []authority.Number, err error) {
+// admitted are those of one kind who may come in now, and their certificates that count
+// no more.
+type admitted struct {
+	subjects  []authority.Subject
+	withdrawn []authority.Number
+}
+
+func admittedSites(ctx context.Context, a *admission.Admissions) (list admitted, err error) {
 	all, err := a.Sites(ctx)
 	if err != nil {
-		return nil, nil, err
+		return list, err
 	}
 	for _, site := range all {
 		if site.Standing == admission.Admitted {
-			sites = append(sites, authority.Subject{Kind: authority.Site, Name: string(site.ID)})
+			list.subjects = append(list.subjects, authority.Subject{Kind: authority.Site, Name: string(site.ID)})
 		}
 	}
-	if withdrawn, err = a.Withdrawn(ctx); err != nil {
-		return nil, nil, err
-	}
-	operators, err := r.Withdrawn(ctx)
-	for _, c := range operators {
-		withdrawn = append(withdrawn, c.Number)
-	}
-	return sites, withdrawn, err
+	list.withdrawn, err = a.Withdrawn(ctx)
+	return list, err
 }
 
-// settings are what the person said, without any site.
+// admittedOperators are those with a certificate that counts: another broker that reads no
+// list of withdrawn ones still learns who lost the last.
+func admittedOperators(ctx context.Context, r *reader.Readers, now time.Time) (list admitted, err error) {
+	all, err := r.List(ctx)
+	if err != nil {
+		return list, err
+	}
+	for _, c := range all { // by name
+		subject := authority.Subject{Kind: authority.Operator, Name: c.Name}
+		if c.Standing(now) == reader.Counts && !slices.Contains(list.subjects, subject) {
+			list.subjects = append(list.subjects, subject)
+		}
+	}
+	withdrawn, err := r.Withdrawn(ctx)
+	for _, c := range withdrawn {
+		list.withdrawn = append(list.withdrawn, c.Number)
+	}
+	return list, err
+}
+
+// settings are what the person said, without anybody who is admitted.
 func (p *brokerPlan) settings() (settings brokerconfig.Settings, err error) {
 	if !path.IsAbs(p.folder) {
 		return settings, fmt.Errorf("--folder %s: want an absolute path", p.folder)
@@ -128,13 +153,6 @@ func (p *brokerPlan) settings() (settings brokerconfig.Settings, err error) {
 	}
 	if settings.ListenHub, err = netip.ParseAddrPort(p.listenHub); err != nil {
 		return settings, fmt.Errorf("--listen-hub: %w", err)
-	}
-	for _, name := range p.operators {
-		subject, err := operatorName(name)
-		if err != nil {
-			return settings, fmt.Errorf("--operator: %w", err)
-		}
-		settings.Subjects = append(settings.Subjects, subject)
 	}
 	return settings, nil
 }

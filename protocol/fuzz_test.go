@@ -49,7 +49,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("written back: %s\nparsed:       %s", back, text)
 		}
 		for _, into := range []any{&protocol.State{}, &protocol.Segment{}, &protocol.Receipt{}, &protocol.Hub{}, &protocol.KeyList{},
-			&protocol.Job{}, &protocol.Progress{}, &protocol.Templates{}, &protocol.Claim{}, &protocol.Renewal{}, &protocol.Grant{}, &protocol.Release{}, &protocol.Config{}} {
+			&protocol.Job{}, &protocol.Progress{}, &protocol.Diagnosis{}, &protocol.Roster{}, &protocol.Inventory{}, &protocol.Results{}, &protocol.Templates{}, &protocol.Claim{}, &protocol.Renewal{}, &protocol.Grant{}, &protocol.Release{}, &protocol.Config{}} {
 			e.Body = body
 			if err := e.Into(into); err != nil && protocol.ReasonOf(err) != protocol.ReasonBody {
 				t.Errorf("Into(%T) = %v, want a refusal of the body", into, err)

@@ -37,10 +37,11 @@ type agents struct {
 	door       net.Listener
 	hosts      []string // names and addresses by which agents reach this machine
 	look       chan struct{}
+	first      map[protocol.SiteID]seal.Fingerprint // who was admitted before anybody could come in
 }
 
 // openAgents opens the way in. Nothing is let in yet.
-func (h *Hub) openAgents() (err error) {
+func (h *Hub) openAgents(ctx context.Context) (err error) {
 	c := h.config
 	a := &agents{hosts: c.Names, look: make(chan struct{}, 1)}
 	if a.authority, _, err = authority.LoadOrCreate(c.Data, time.Now()); err != nil {
@@ -63,6 +64,9 @@ func (h *Hub) openAgents() (err error) {
 		}
 	}
 	a.admissions = admission.New(admission.Options{Database: h.store, Issuer: a.authority, Life: c.CertificateLife, Changed: wake, Ended: wake})
+	if a.first, err = h.admitted(ctx); err != nil {
+		return err
+	}
 	a.readers = reader.New(reader.Options{Database: h.store})
 	if a.door, err = net.Listen("tcp", c.Agents); err != nil {
 		return fmt.Errorf("open the agents' address: %w", err)
@@ -189,22 +193,16 @@ const lookEvery = time.Second
 func (h *Hub) followAgents(ctx context.Context) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	var known map[protocol.SiteID]seal.Fingerprint
+	known := h.agents.first
 	for {
-		all, err := h.store.Agents(ctx)
+		now, err := h.admitted(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return fmt.Errorf("look for agents: %w", err)
+			return err
 		}
-		now := make(map[protocol.SiteID]seal.Fingerprint, len(all))
-		for _, a := range all {
-			now[a.Site] = a.Fingerprint
-		}
-		if known != nil {
-			h.agentsChanged(known, now)
-		}
+		h.agentsChanged(known, now)
 		known = now
 		select {
 		case <-ctx.Done():
@@ -213,6 +211,19 @@ func (h *Hub) followAgents(ctx context.Context) error {
 		case <-h.agents.look:
 		}
 	}
+}
+
+// admitted are the keys that count now.
+func (h *Hub) admitted(ctx context.Context) (map[protocol.SiteID]seal.Fingerprint, error) {
+	all, err := h.store.Agents(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look for agents: %w", err)
+	}
+	now := make(map[protocol.SiteID]seal.Fingerprint, len(all))
+	for _, a := range all {
+		now[a.Site] = a.Fingerprint
+	}
+	return now, nil
 }
 
 func (h *Hub) agentsChanged(before, now map[protocol.SiteID]seal.Fingerprint) {

@@ -166,7 +166,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	jobs, errands := job.New(s, register), errand.New(s)
 	h := &Hub{config: c, keys: keys, store: s, accounts: account.New(s, time.Now), register: register, held: held, fingers: fingers, metrics: metrics.New(c.Version), brokers: c.Brokers}
 	if c.Agents != "" {
-		if err := h.openAgents(); err != nil {
+		if err := h.openAgents(ctx); err != nil {
 			return err
 		}
 		defer h.agents.door.Close()

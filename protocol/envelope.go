@@ -211,9 +211,7 @@ func (e Envelope) Into(body any) error {
 // IntoUnchecked is Into for a caller that does the message's own check itself,
 // as the hub does with Segment.Links.
 func (e Envelope) IntoUnchecked(body any) error {
-	d := json.NewDecoder(bytes.NewReader(e.Body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(body); err != nil {
+	if err := Decode(e.Body, body); err != nil {
 		return refuse(ReasonBody, "%s message: %w", e.Kind, err)
 	}
 	return nil

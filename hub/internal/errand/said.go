@@ -159,5 +159,9 @@ func (e *Errands) Open(ctx context.Context, site protocol.SiteID, id int64, key 
 	if err != nil {
 		return report, err
 	}
-	return report, json.NewDecoder(io.LimitReader(z, mostReport)).Decode(&report)
+	text, err := io.ReadAll(io.LimitReader(z, mostReport))
+	if err != nil {
+		return report, err
+	}
+	return report, protocol.Decode(text, &report)
 }

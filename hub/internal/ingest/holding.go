@@ -1,12 +1,9 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/bkpsdmd-babel/sidik/hub/internal/holding"
@@ -196,13 +193,9 @@ func (i *Ingest) takeTemplates(ctx context.Context, said holding.Said, templates
 
 // decode reads a sealed text; what it does not know refuses it.
 func decode(text []byte, to any) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(to); err != nil {
+	err := protocol.Decode(text, to)
+	if err != nil && !errors.Is(err, protocol.ErrCrowded) {
 		return errors.New("it is not in the form of this version") // the cause could quote it
 	}
-	if d.More() {
-		return fmt.Errorf("%d bytes follow it", len(text)-int(d.InputOffset()))
-	}
-	return nil
+	return err
 }

@@ -22,10 +22,13 @@ type link struct {
 	hang  func() error // nil for UDP
 	heard time.Time    // used by the UDP server only
 
-	once   sync.Once
-	gone   chan struct{}
-	events chan zk.Packet
-	acked  chan struct{}
+	once  sync.Once
+	gone  chan struct{}
+	acked chan struct{}
+	shown chan struct{} // an event waits
+
+	queue  sync.Mutex
+	events []zk.Packet // guarded by queue
 
 	out      sync.Mutex // guards the stream of packets to the client and what follows
 	wrote    time.Time
@@ -45,7 +48,7 @@ type link struct {
 func newLink(t *Terminal, write func([]byte) error, hang func() error) *link {
 	return &link{
 		t: t, write: write, hang: hang,
-		gone: make(chan struct{}), events: make(chan zk.Packet, eventsWaiting), acked: make(chan struct{}, 1),
+		gone: make(chan struct{}), acked: make(chan struct{}, 1), shown: make(chan struct{}, 1),
 	}
 }
 
@@ -85,14 +88,26 @@ func (l *link) serve(p zk.Packet, intact bool) bool {
 	if !l.t.pause(late) {
 		return false
 	}
-	l.t.mu.Lock()
-	answer, then := l.t.handle(l, p)
-	l.t.mu.Unlock()
-	l.send(p.Code, answer)
+	then := l.answer(p)
 	if then != nil {
 		then()
 	}
 	return !l.dropped()
+}
+
+// answer carries out a request and writes its answer. What was shown before the request
+// reaches the client before the answer, what is shown after it afterwards: by the answer
+// a client can tell the end of one enrolment from that of the next.
+func (l *link) answer(p zk.Packet) (then func()) {
+	l.out.Lock()
+	defer l.out.Unlock()
+	for l.showNext() {
+	}
+	l.t.mu.Lock()
+	answer, then := l.t.handle(l, p)
+	l.t.mu.Unlock()
+	l.send(p.Code, answer)
+	return then
 }
 
 // count counts a packet that has arrived.
@@ -105,13 +120,11 @@ func (t *Terminal) count(command zk.Code, intact bool) {
 	}
 }
 
-// send writes an answer, with the faults of the line.
+// send writes an answer, with the faults of the line. The caller holds l.out.
 func (l *link) send(command zk.Code, answer []zk.Packet) {
 	if len(answer) == 0 {
 		return
 	}
-	l.out.Lock()
-	defer l.out.Unlock()
 	list := l.disturb(command, answer)
 	l.previous = answer
 	l.wire = l.wire[:0]

@@ -17,8 +17,13 @@ func (t *Terminal) emit(code zk.EventCode, body []byte) {
 
 // show queues an event; with a full queue it is lost.
 func (l *link) show(code zk.EventCode, body []byte) {
+	l.queue.Lock()
+	if len(l.events) < eventsWaiting {
+		l.events = append(l.events, zk.Packet{Code: zk.RegEvent, Session: uint16(code), Body: body})
+	}
+	l.queue.Unlock()
 	select {
-	case l.events <- zk.Packet{Code: zk.RegEvent, Session: uint16(code), Body: body}:
+	case l.shown <- struct{}{}:
 	default:
 	}
 }
@@ -30,27 +35,23 @@ func (l *link) deliver() {
 		select {
 		case <-l.gone:
 			return
-		case p := <-l.events:
-			if !l.deliverOne(p) {
-				return
-			}
+		case <-l.shown:
+		}
+		for l.deliverOne() {
 		}
 	}
 }
 
-func (l *link) deliverOne(p zk.Packet) bool {
+// deliverOne is false when no event waits or the link is gone.
+func (l *link) deliverOne() bool {
 	select {
 	case <-l.acked: // of before
 	default:
 	}
-	if l.t.silent() {
-		return true
-	}
 	l.out.Lock()
-	sent := l.put(l.append(nil, p))
+	shown := l.showNext()
 	l.out.Unlock()
-	if !sent {
-		l.drop()
+	if !shown {
 		return false
 	}
 	timer := time.NewTimer(ackWait)
@@ -59,6 +60,27 @@ func (l *link) deliverOne(p zk.Packet) bool {
 	case <-l.acked:
 	case <-timer.C:
 	case <-l.gone:
+		return false
+	}
+	return true
+}
+
+// showNext writes the oldest event that waits; false when there is none, or the client is
+// gone. The caller holds l.out.
+func (l *link) showNext() bool {
+	l.queue.Lock()
+	if len(l.events) == 0 {
+		l.queue.Unlock()
+		return false
+	}
+	p := l.events[0]
+	l.events = l.events[1:]
+	l.queue.Unlock()
+	if l.t.silent() {
+		return true
+	}
+	if !l.put(l.append(nil, p)) {
+		l.drop()
 		return false
 	}
 	return true

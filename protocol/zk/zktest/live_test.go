@@ -112,6 +112,30 @@ func TestEventsWithoutAcknowledgementStillCome(t *testing.T) {
 	}
 }
 
+// The end of one enrolment must not come after the answer that begins the next.
+func TestEventsBeforeARequestComeBeforeItsAnswer(t *testing.T) {
+	terminal, address := start(t, zktest.Config{}, 1, 0, 0)
+	c := connected(t, "tcp", address)
+	c.must(zk.RegEvent, all, zk.AckOK)
+	const shown = 3 // without acknowledgement the later ones wait
+	for range shown {
+		if err := terminal.Punch("1001", 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.send(zk.Packet{Code: zk.CmdVersion, Session: c.session}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range shown {
+		if p, err := c.receive(); err != nil || p.Code != zk.RegEvent {
+			t.Fatalf("packet %d is %v, %v, want an event", i, p.Code, err)
+		}
+	}
+	if p, err := c.receive(); err != nil || p.Code != zk.AckOK {
+		t.Fatalf("%v, %v, want the answer", p.Code, err)
+	}
+}
+
 func TestEnrolment(t *testing.T) {
 	tcp := append(append([]byte("1002"), make([]byte, 20)...), 6, 1)
 	udp := []byte{0xEA, 3, 0, 0, 6}

@@ -32,8 +32,13 @@ type Record struct {
 // Source is the way by which a punch left its terminal.
 type Source string
 
-// SourceZK is the wire protocol of port 4370.
-const SourceZK Source = "zk"
+// The ways that there are. One punch may come by several; each is a sighting.
+const (
+	SourceZK   Source = "zk"   // the wire protocol of port 4370
+	SourceADMS Source = "adms" // the terminal calls and pushes
+	SourceSOAP Source = "soap" // the web service of some terminals
+	SourceUSB  Source = "usb"  // a file that the terminal wrote on a stick
+)
 
 // Zone is the zone of all terminals' clocks: WIB, seven hours east. Terminals tell
 // wall time without a zone; a machine that reads them may be set to any.

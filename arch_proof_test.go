@@ -31,6 +31,7 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"our messages in the codec", "protocol/zk/x.go", importing(own + "protocol"), "neither our messages nor a library"},
 		{"our messages in the simulated terminal", "protocol/zk/zktest/x.go", importing(own + "protocol"), "is a terminal"},
 		{"testing in the simulated terminal", "protocol/zk/zktest/x.go", importing("testing"), "is also a program"},
+		{"a file opened by the codec of files", "protocol/usbfile/x.go", importing("os"), "files of terminals are bytes"},
 		{"our codec behind the clients of others", "protocol/zk/clienttest/x.go", importing(own + "protocol/zk"), "would stay unseen"},
 		{"another client in the carrier", "protocol/mqtt/x.go", importing("github.com/nats-io/nats.go"), "one code path"},
 		{"the contract uses an agent", "protocol/mqtt/x.go", importing(own + "agent"), "knows none of its users"},

@@ -54,6 +54,8 @@ func ourHouse() house {
 				why: "the simulated terminal is also a program, sidik-provision simulate terminal"},
 			{packages: []string{"protocol/zk/clienttest"}, only: []string{"std"},
 				why: "what other people's clients read is not judged by our own codec: a mistake of writer and reader together would stay unseen"},
+			{packages: []string{"protocol/usbfile"}, only: []string{"std"}, never: []string{"database/sql", "net/http", "os", "log/slog"},
+				why: "files of terminals are bytes: whoever has them reads them from anywhere"},
 			{packages: []string{"protocol/mqtt"}, only: []string{"std", "protocol/...", "github.com/eclipse/paho.mqtt.golang/...", "golang.org/x/sys/unix"},
 				why: "the carrier is paho, the contract and one socket option, so that every broker is reached by one code path"},
 			{packages: []string{"protocol/..."}, never: []string{"agent/...", "hub/...", "provision/..."},

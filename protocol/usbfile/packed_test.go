@@ -210,7 +210,8 @@ func TestUserThatDoesNotFit(t *testing.T) {
 // Who gets another name keeps all that a record has beside it, also what has no name here.
 func TestChangedUserKeepsTheRestOfTheRecord(t *testing.T) {
 	record := unhex(t, one72)
-	copy(record[60:], "rest") // behind the NUL of the PIN
+	copy(record[60:], "rest") // behind the NUL of the PIN, and of the password
+	copy(record[8:], "pq")
 	f, err := ParseUsers(bytes.Repeat(record, 1))
 	if err != nil {
 		t.Fatal(err)

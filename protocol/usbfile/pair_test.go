@@ -102,7 +102,7 @@ func TestRandomPairsComeBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, _ := parseUsers(first.Bytes(), layout)
+		f := parseUsers(first.Bytes(), layout)
 		if told(UserFile{layout, f.Users, f.Lost}) != toldAt(p.Users) {
 			t.Fatalf("users read\n%s", told(f))
 		}

@@ -44,11 +44,6 @@ func text(field []byte) []byte {
 	return field
 }
 
-// clean tells whether nothing but NUL comes after a text.
-func clean(field []byte) bool {
-	return len(bytes.TrimRight(field, "\x00")) == len(text(field))
-}
-
 // printable tells whether no byte of a text is a control character. Which letters the
 // others are, the code page says.
 func printable(text []byte) bool {

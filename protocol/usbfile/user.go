@@ -55,12 +55,10 @@ func (u User) Offset() int { return u.offset }
 // privileges are the bytes that terminals write.
 const privileges = 1<<0 | 1<<1 | 1<<2 | 1<<3 | 1<<6 | 1<<7 | 1<<10 | 1<<11 | 1<<14 | 1<<15
 
-// parse reads a record of this layout; why is empty for one. tidy tells that nothing but
-// NUL fills its texts, as terminals mostly leave them.
-func (l UserLayout) parse(record []byte) (u User, why Fault, tidy bool) {
+// parse reads a record of this layout; why is empty for one.
+func (l UserLayout) parse(record []byte) (u User, why Fault) {
 	u = User{Slot: binary.LittleEndian.Uint16(record), Privilege: record[2]}
 	var password, name []byte
-	tidy = true
 	if l == User28 {
 		password, name = record[3:8], record[8:16]
 		u.Card, u.Group = binary.LittleEndian.Uint32(record[16:]), record[21]
@@ -68,7 +66,6 @@ func (l UserLayout) parse(record []byte) (u User, why Fault, tidy bool) {
 		if pin := binary.LittleEndian.Uint32(record[24:]); pin > 0 {
 			u.PIN = strconv.FormatUint(uint64(pin), 10)
 		}
-		tidy = record[20] == 0
 	} else {
 		password, name = record[3:11], record[11:35]
 		u.Card, u.Group = binary.LittleEndian.Uint32(record[35:]), record[39]
@@ -77,7 +74,6 @@ func (l UserLayout) parse(record []byte) (u User, why Fault, tidy bool) {
 			u.Zones[i] = binary.LittleEndian.Uint16(record[42+2*i:])
 		}
 		u.PIN = string(bytes.Trim(text(record[48:72]), " "))
-		tidy = clean(record[48:72]) && u.OwnZones <= 1
 	}
 	switch {
 	case u.Slot == 0:
@@ -90,7 +86,7 @@ func (l UserLayout) parse(record []byte) (u User, why Fault, tidy bool) {
 		why = FaultText
 	}
 	u.Password, u.Name, u.record = NewSecret(text(password)), bytes.Clone(text(name)), NewSecret(record)
-	return u, why, tidy && clean(password) && clean(name)
+	return u, why
 }
 
 // Append writes a record. What does not fit its field is ErrTooLong, and nothing is
@@ -104,7 +100,7 @@ func (l UserLayout) Append(dst []byte, u User) ([]byte, error) {
 		put = u.put28
 	}
 	err := put(record)
-	if _, why, _ := l.parse(record); err == nil && why != "" {
+	if _, why := l.parse(record); err == nil && why != "" {
 		err = fmt.Errorf("%s: %w", why, ErrTooLong)
 	}
 	if err != nil {

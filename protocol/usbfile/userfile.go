@@ -21,41 +21,38 @@ func ParseUsers(content []byte) (UserFile, error) {
 	if len(content) > MaxPacked {
 		return UserFile{}, ErrLarge
 	}
-	small, tidySmall := parseUsers(content, User28)
-	large, tidyLarge := parseUsers(content, User72)
-	// Shares of the file that are users, and beyond these users as terminals leave them.
-	best, other := small, large
-	bytesBest, bytesOther := len(small.Users)*int(User28)+tidySmall*int(User28), len(large.Users)*int(User72)+tidyLarge*int(User72)
-	if bytesOther > bytesBest {
-		best, other, bytesBest, bytesOther = large, small, bytesOther, bytesBest
+	best, other := parseUsers(content, User28), parseUsers(content, User72)
+	if other.size() > best.size() {
+		best, other = other, best
 	}
-	if len(best.Users) == 0 || 2*len(best.Users)*int(best.Layout) < len(content) {
+	if best.size() == 0 || 2*best.size() < len(content) {
 		return UserFile{}, fmt.Errorf("%d bytes: %w", len(content), ErrNotUsers)
 	}
-	if bytesBest == bytesOther {
+	if best.size() == other.size() {
 		return UserFile{}, fmt.Errorf("%d bytes could be records of %d or of %d: %w", len(content), best.Layout, other.Layout, ErrNotUsers)
 	}
 	return best, nil
 }
 
-func parseUsers(content []byte, l UserLayout) (f UserFile, tidy int) {
-	f.Layout = l
+// size is how many bytes of the file are users.
+func (f UserFile) size() int { return len(f.Users) * int(f.Layout) }
+
+func parseUsers(content []byte, l UserLayout) UserFile {
+	f := UserFile{Layout: l}
 	for at := 0; at < len(content); at += int(l) {
 		if len(content)-at < int(l) {
 			f.Lost = append(f.Lost, Loss{at, len(content) - at, FaultShort})
 			break
 		}
-		u, why, ok := l.parse(content[at : at+int(l)])
+		u, why := l.parse(content[at : at+int(l)])
 		if why != "" {
 			f.Lost = append(f.Lost, Loss{at, int(l), why})
 			continue
 		}
-		if u.offset = at; ok {
-			tidy++
-		}
+		u.offset = at
 		f.Users = append(f.Users, u)
 	}
-	return f, tidy
+	return f
 }
 
 // Append writes the file; see UserLayout.Append.

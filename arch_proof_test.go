@@ -76,6 +76,8 @@ func TestTreeAndWallsCanFail(t *testing.T) {
 		{"a page in the vault", "hub/internal/vault/x.go", importing("net/http"), "templates leave the vault"},
 		{"the register in the shell of the pages", "hub/internal/web/shell/x.go", importing(own + "hub/internal/directory"), "knows no noun of the hub"},
 		{"a way out in the meeting of punches", "hub/internal/meeting/x.go", importing(own + "hub/internal/dispatch"), "asks no site"},
+		{"a database where files of terminals are taken", "hub/internal/stick/x.go", importing(own + "hub/internal/store"), "stay nowhere but in the vault"},
+		{"a clock where files of terminals are taken", "hub/internal/stick/x.go", "func f() { time.Now() }\n", "what a person says of them"},
 		{"a terminal in what is kept how long", "hub/internal/retention/x.go", importing(own + "hub/internal/holding"), "who has left and when"},
 		{"a page in what is foretold", "hub/internal/effect/x.go", importing(own + "hub/internal/web/shell"), "it is asked before anything is saved"},
 		{"a database in the settings of other brokers", "hub/internal/brokerconfig/x.go", importing(own + "hub/internal/store"), "texts made of the same rights"},

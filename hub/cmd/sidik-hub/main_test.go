@@ -26,7 +26,8 @@ func TestMain(m *testing.M) {
 // TestScripts runs the command lines of testdata/script, each in a folder of its
 // own. The folder "filled" in it is a hub's that holds four punches of one site;
 // $HUB and $AGENT are the fingerprints of its keys. "held" is one whose terminals have
-// rosters and inventories, "left" one whose people have left, "people" one with accounts.
+// rosters and inventories, "left" one whose people have left, "people" one with accounts. "stick" is what a
+// terminal wrote, "torn" the same with damage.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  filepath.Join("testdata", "script"),
@@ -42,6 +43,9 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			if err := invite(filepath.Join(env.WorkDir, "people")); err != nil {
+				return err
+			}
+			if err := carry(env); err != nil {
 				return err
 			}
 			return hold(t, filepath.Join(env.WorkDir, "held"))

@@ -66,6 +66,9 @@ func (o *operator) explain(err error) string {
 	if said := o.explainRegister(err); said != "" {
 		return said
 	}
+	if said := o.explainStick(err); said != "" {
+		return said
+	}
 	if said := o.explainCampaign(err); said != "" {
 		return said
 	}
@@ -92,7 +95,7 @@ func (o *operator) command() *cobra.Command {
 	root.PersistentFlags().StringVar(&o.data, "data", "sidik-hub", o.say("flag-data", nil))
 	root.PersistentFlags().StringVar(&o.database, "database", "", o.say("flag-database", nil))
 	root.AddCommand(
-		o.run(), o.identity(), o.key(), o.site(), o.terminal(), o.unit(), o.employee(), o.place(), o.task(), o.finger(), o.capture(), o.vault(), o.validate(), o.findingCommand(), o.campaign(), o.register(), o.account(), o.condition(),
+		o.run(), o.identity(), o.key(), o.site(), o.terminal(), o.inventory(), o.unit(), o.employee(), o.place(), o.task(), o.finger(), o.capture(), o.vault(), o.validate(), o.findingCommand(), o.campaign(), o.register(), o.account(), o.condition(),
 		o.punches(), o.watch(), o.verify(), o.backup(), o.restore(), o.service().Command(), o.brokerConfig(), o.operatorCertificate(), o.release(),
 	)
 	return root

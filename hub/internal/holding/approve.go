@@ -23,7 +23,7 @@ func (h *Holding) Approve(ctx context.Context, site protocol.SiteID, serial prot
 			return err
 		}
 		var r protocol.Results
-		if _, _, err := said(ctx, h.db.Within(tx), site, serial, protocol.KindResults, &r); err != nil {
+		if _, _, _, err := said(ctx, h.db.Within(tx), site, serial, protocol.KindResults, &r); err != nil {
 			return err
 		}
 		if plan.IsZero() || r.State != protocol.StandingBraked || r.Plan != plan || r.Roster != v.Order {

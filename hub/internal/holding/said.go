@@ -143,7 +143,7 @@ func (s Said) keep(ctx context.Context, tx *sql.Tx, kind protocol.Kind, users, f
 	_, err := tx.ExecContext(ctx, `INSERT INTO said (site, serial, kind, at, users, fingers, generation, revision, digest, content)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		ON CONFLICT (site, serial, kind) DO UPDATE SET at = excluded.at, users = excluded.users, fingers = excluded.fingers,
-			generation = excluded.generation, revision = excluded.revision, digest = excluded.digest, content = excluded.content`,
+			generation = excluded.generation, revision = excluded.revision, digest = excluded.digest, content = excluded.content, stick = 0`,
 		string(s.Site), string(s.Serial), string(kind), s.At.UnixMilli(), users, fingers, int64(order.Life), int64(order.Counter), digest[:], text)
 	return err
 }
@@ -160,12 +160,13 @@ func issuable(order protocol.Seq) protocol.Seq {
 type Inventory struct {
 	At     time.Time
 	Digest protocol.Hash // SHA-256 of its text
+	By     string        // who loaded it from files of the terminal; empty: its agent read it
 	roster.Inventory
 }
 
 // Inventory returns the newest inventory of a terminal; ErrNone where none came.
 func (h *Holding) Inventory(ctx context.Context, site protocol.SiteID, serial protocol.Serial) (inv Inventory, err error) {
-	inv.At, inv.Digest, err = said(ctx, h.db.Query, site, serial, protocol.KindInventory, &inv.Inventory)
+	inv.At, inv.Digest, inv.By, err = said(ctx, h.db.Query, site, serial, protocol.KindInventory, &inv.Inventory)
 	if err != nil {
 		return inv, fmt.Errorf("read inventory of terminal %s of site %s: %w", serial, site, err)
 	}
@@ -185,7 +186,7 @@ func (h *Holding) Inventories(ctx context.Context) (n int64, err error) {
 // Results returns what a terminal's agent said last of applying its roster, and when
 // it came; ErrNone where nothing came.
 func (h *Holding) Results(ctx context.Context, site protocol.SiteID, serial protocol.Serial) (r protocol.Results, at time.Time, err error) {
-	at, _, err = said(ctx, h.db.Query, site, serial, protocol.KindResults, &r)
+	at, _, _, err = said(ctx, h.db.Query, site, serial, protocol.KindResults, &r)
 	if err != nil {
 		return r, at, fmt.Errorf("read results of terminal %s of site %s: %w", serial, site, err)
 	}
@@ -199,11 +200,11 @@ func reported(ctx context.Context, read reader, site protocol.SiteID, serial pro
 	return order, err
 }
 
-func said(ctx context.Context, read reader, site protocol.SiteID, serial protocol.Serial, kind protocol.Kind, to any) (at time.Time, digest protocol.Hash, err error) {
+func said(ctx context.Context, read reader, site protocol.SiteID, serial protocol.Serial, kind protocol.Kind, to any) (at time.Time, digest protocol.Hash, by string, err error) {
 	err = one(ctx, read, func(rows *sql.Rows) error {
 		var ms int64
 		var sum, text []byte
-		if err := rows.Scan(&ms, &sum, &text); err != nil {
+		if err := rows.Scan(&ms, &sum, &text, &by); err != nil {
 			return err
 		}
 		at = instant(ms)
@@ -211,6 +212,7 @@ func said(ctx context.Context, read reader, site protocol.SiteID, serial protoco
 			return err
 		}
 		return json.Unmarshal(text, to)
-	}, ErrNone, "SELECT at, digest, content FROM said WHERE site = $1 AND serial = $2 AND kind = $3", string(site), string(serial), string(kind))
-	return at, digest, err
+	}, ErrNone, `SELECT s.at, s.digest, s.content, COALESCE(f.loaded_by, '') FROM said s LEFT JOIN stick f ON f.id = s.stick
+		WHERE s.site = $1 AND s.serial = $2 AND s.kind = $3`, string(site), string(serial), string(kind))
+	return at, digest, by, err
 }
